@@ -1,0 +1,111 @@
+/**
+ * What every HTTP service does around its routes: a request id, one log line and two metrics per
+ * request, and problems instead of errors.
+ */
+import type { Log } from "shared/log/log.ts";
+import type { Metrics } from "shared/metrics/metrics.ts";
+import { ProblemError, problemResponse } from "shared/problem/problem.ts";
+import { uuidv7 } from "shared/ids/uuid.ts";
+
+/** One request, as the routes see it. */
+export interface RequestContext {
+  readonly requestId: string;
+  /** With the request id; add ids of what the request is about. */
+  readonly log: Log;
+  /** The template of the route that matched, set by the router; bounded, for logs and metrics. */
+  route: string;
+  /** Ids for the log line, such as orderId. */
+  readonly ids: Record<string, string>;
+}
+
+export interface ServeOptions {
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Wraps routes into a handler for `Deno.serve`. */
+export function serveRequests(
+  options: ServeOptions,
+  routes: (request: Request, context: RequestContext) => Response | Promise<Response>,
+): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const startedAtMs = performance.now();
+    // Read before the routes run: an upgraded request no longer answers.
+    const { method } = request;
+    const requestId = uuidv7();
+    const context: RequestContext = {
+      requestId,
+      log: options.log.with({ requestId }),
+      route: "unmatched",
+      ids: {},
+    };
+    const { response, bytes } = await measured(await answer(request, context, routes));
+    const durationMs = performance.now() - startedAtMs;
+    const { route } = context;
+    options.metrics.httpRequests.inc({ method, route, status: String(response.status) });
+    options.metrics.httpDuration.observe({ method, route }, durationMs / 1000);
+    context.log.info("request", {
+      method,
+      route,
+      status: response.status,
+      durationMs: Math.round(durationMs * 10) / 10,
+      bytes,
+      ...context.ids,
+    });
+    if (response.status !== 101) response.headers.set("x-request-id", requestId);
+    return response;
+  };
+}
+
+async function answer(
+  request: Request,
+  context: RequestContext,
+  routes: (request: Request, context: RequestContext) => Response | Promise<Response>,
+): Promise<Response> {
+  try {
+    return await routes(request, context);
+  } catch (error) {
+    return errorResponse(error, context);
+  }
+}
+
+/** Turns whatever a route threw into a problem; strangers never see an error's message. */
+export function errorResponse(error: unknown, context: RequestContext): Response {
+  if (error instanceof ProblemError) {
+    return problemResponse(error.code, error.extras, context.requestId);
+  }
+  context.log.error("request failed", { route: context.route, error, ...context.ids });
+  if (isUnavailable(error)) {
+    return problemResponse("service.unavailable", { retryAfterS: 1 }, context.requestId);
+  }
+  return problemResponse("internal", {}, context.requestId);
+}
+
+/** Codes of postgres.js and of the server that mean: not now, try again. */
+const UNAVAILABLE_CODES = new Set([
+  "CONNECTION_CLOSED",
+  "CONNECTION_ENDED",
+  "CONNECTION_DESTROYED",
+  "CONNECT_TIMEOUT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "57P01",
+  "57P02",
+  "57P03",
+  "53300",
+]);
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof Error && "code" in error && UNAVAILABLE_CODES.has(String(error.code));
+}
+
+/** Counts the bytes of bodies that are whole; streams and upgrades pass untouched. */
+async function measured(response: Response): Promise<{ response: Response; bytes: number | null }> {
+  const type = response.headers.get("content-type") ?? "";
+  const isStream = type.startsWith("text/event-stream");
+  if (response.status === 101 || isStream) return { response, bytes: null };
+  if (response.body === null) return { response, bytes: 0 };
+  const body = await response.arrayBuffer();
+  const { status, headers } = response;
+  return { response: new Response(body, { status, headers }), bytes: body.byteLength };
+}
