@@ -1,0 +1,36 @@
+/**
+ * One-use tickets for WebSockets: a browser cannot set headers there, and a long-lived token in a
+ * URL ends in logs. The gateway makes them, the tracker consumes them.
+ */
+import { z } from "zod";
+import type { Redis } from "shared/redis/connect.ts";
+import type { RedisKeys } from "shared/redis/keys.ts";
+import { createToken, hashToken, hexOf } from "./token.ts";
+
+export const TICKET_TTL_S = 30;
+
+const ticket = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("track"), orderId: z.uuid() }),
+  z.object({ kind: z.literal("courier_channel"), courierId: z.uuid() }),
+]);
+
+/** What the ticket opens. */
+export type Ticket = z.infer<typeof ticket>;
+
+/** Makes a ticket that opens one thing, once, within 30 s. */
+export async function createTicket(redis: Redis, keys: RedisKeys, grant: Ticket): Promise<string> {
+  const secret = createToken();
+  const key = keys.ticket(hexOf(await hashToken(secret)));
+  await redis.set(key, JSON.stringify(grant), "EX", TICKET_TTL_S);
+  return secret;
+}
+
+/** Consumes a ticket; undefined when it is unknown, used or expired. */
+export async function consumeTicket(
+  redis: Redis,
+  keys: RedisKeys,
+  secret: string,
+): Promise<Ticket | undefined> {
+  const stored = await redis.getdel(keys.ticket(hexOf(await hashToken(secret))));
+  return stored === null ? undefined : ticket.parse(JSON.parse(stored));
+}

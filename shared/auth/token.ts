@@ -1,0 +1,23 @@
+/** Random secrets that people and programs carry, and what is kept of them. */
+
+const TOKEN_BYTES = 32;
+
+/** A new secret of 256 bits, safe in URLs and headers. */
+export function createToken(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_")
+    .replaceAll("=", "");
+}
+
+/**
+ * SHA-256 of a secret: all that is stored. A fast hash is right here, because 256 random bits
+ * cannot be guessed (OWASP Session Management; passwords are another matter).
+ */
+export async function hashToken(token: string): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token)));
+}
+
+/** The hash as text, for Redis keys. */
+export function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,154 @@
+/**
+ * Named leases in Postgres: one owner at a time, and a fence that grows with every new owner.
+ *
+ * Contract: a lease lives 6 s on the database's clock and is renewed every 2 s. An owner that was
+ * stopped and continued may still believe it owns; what protects the data is that its writes carry
+ * the fence: SQL writes take the lease row `for share` in their transaction (`requireFence`),
+ * Redis scripts compare the number. A lease given back on shutdown is free at once.
+ */
+import type { Log } from "shared/log/log.ts";
+import type { Sql, Tx } from "shared/sql/connect.ts";
+import { pause } from "shared/clock/timeout.ts";
+
+export const LEASE_TTL_MS = 6_000;
+const RENEW_MS = 2_000;
+const CANDIDATE_MS = 1_000;
+
+export interface Lease {
+  readonly name: string;
+  readonly owner: string;
+  readonly fence: number;
+}
+
+/** Thrown when a fenced write finds that somebody else owns the lease. */
+export class FencedError extends Error {
+  override readonly name = "FencedError";
+}
+
+/** Takes a lease that is free or expired; undefined when somebody else holds it. */
+export async function takeLease(sql: Sql, name: string, owner: string): Promise<Lease | undefined> {
+  const rows = await sql<{ fence: string }[]>`
+    insert into leases (name, owner, fence, expires_at)
+    values (${name}, ${owner}, 1, clock_timestamp() + ${LEASE_TTL_MS} * interval '1 millisecond')
+    on conflict (name) do update
+      set owner = excluded.owner, fence = leases.fence + 1, expires_at = excluded.expires_at
+      where leases.expires_at < clock_timestamp()
+    returning fence`;
+  const row = rows[0];
+  return row === undefined ? undefined : { name, owner, fence: Number(row.fence) };
+}
+
+/** Renews a lease; false when it was lost. */
+export async function renewLease(sql: Sql, lease: Lease): Promise<boolean> {
+  const rows = await sql`
+    update leases set expires_at = clock_timestamp() + ${LEASE_TTL_MS} * interval '1 millisecond'
+    where name = ${lease.name} and fence = ${lease.fence} and expires_at >= clock_timestamp()
+    returning 1`;
+  return rows.length === 1;
+}
+
+/** Gives a lease back, so that the next owner need not wait for its end. */
+export async function releaseLease(sql: Sql, lease: Lease): Promise<void> {
+  await sql`
+    update leases set expires_at = clock_timestamp() - interval '1 millisecond'
+    where name = ${lease.name} and fence = ${lease.fence}`;
+}
+
+/**
+ * Proves inside a transaction that the lease is still held, and holds off a takeover until commit
+ * (a plain `exists` check would race with it).
+ *
+ * @throws FencedError when it is not; the transaction must roll back.
+ */
+export async function requireFence(tx: Tx, lease: Lease): Promise<void> {
+  const rows = await tx`
+    select 1 from leases
+    where name = ${lease.name} and fence = ${lease.fence} and expires_at >= clock_timestamp()
+    for share`;
+  if (rows.length === 0) throw new FencedError(`lease ${lease.name} is no longer held`);
+}
+
+export interface HoldOptions {
+  readonly sql: Sql;
+  readonly name: string;
+  /** Unique per process start, so that a restarted process does not believe in its past. */
+  readonly owner: string;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs `work` whenever this process owns the lease, until the signal aborts. The signal that
+ * `work` receives aborts when the lease is lost or the process stops; `work` must then return.
+ * An error of `work` gives the lease back and tries again.
+ */
+export async function whileLeased(
+  options: HoldOptions,
+  work: (lease: Lease, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const { sql, name, owner, log, signal } = options;
+  while (!signal.aborted) {
+    const lease = await takeLease(sql, name, owner).catch((error) => {
+      log.warn("cannot ask for a lease", { lease: name, error });
+      return undefined;
+    });
+    if (lease === undefined) {
+      await pause(CANDIDATE_MS, signal);
+      continue;
+    }
+    log.info("lease taken", { lease: name, fence: lease.fence });
+    await workUnderLease(options, lease, work);
+    // Without this pause a `work` that fails at once would spin.
+    await pause(CANDIDATE_MS, signal);
+  }
+}
+
+async function workUnderLease(
+  options: HoldOptions,
+  lease: Lease,
+  work: (lease: Lease, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const { sql, name, log, signal } = options;
+  const held = new AbortController();
+  const stop = () => held.abort();
+  signal.addEventListener("abort", stop, { once: true });
+  const renewing = renewUntilLost(sql, lease, log, held);
+  try {
+    await work(lease, held.signal);
+  } catch (error) {
+    log.error("work under a lease failed", { lease: name, error });
+  } finally {
+    held.abort();
+    signal.removeEventListener("abort", stop);
+    await renewing;
+    await releaseLease(sql, lease).catch((error) =>
+      log.warn("cannot give a lease back; it ends by itself", { lease: name, error })
+    );
+  }
+}
+
+/** Renews until the work ends; aborts `held` when the lease is lost or its time has surely passed. */
+async function renewUntilLost(
+  sql: Sql,
+  lease: Lease,
+  log: Log,
+  held: AbortController,
+): Promise<void> {
+  let renewedAtMs = performance.now();
+  while (!held.signal.aborted) {
+    await pause(RENEW_MS, held.signal);
+    if (held.signal.aborted) return;
+    const askedAtMs = performance.now();
+    try {
+      if (!await renewLease(sql, lease)) {
+        log.warn("lease lost", { lease: lease.name, fence: lease.fence });
+        held.abort();
+        return;
+      }
+      renewedAtMs = askedAtMs;
+    } catch (error) {
+      log.warn("cannot renew a lease", { lease: lease.name, error });
+      if (performance.now() - renewedAtMs > LEASE_TTL_MS) held.abort();
+    }
+  }
+}

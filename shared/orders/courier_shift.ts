@@ -1,0 +1,163 @@
+/**
+ * A courier comes online, pauses, goes offline or falls silent.
+ *
+ * Contract: all of a courier's orders (assigned or offered) are locked before the courier's own
+ * row, in id order. They are looked up before the locks, so they are looked up again under the
+ * courier's lock, which nobody can pass: work that came in between starts the transaction anew.
+ */
+import type { Sql, Tx } from "shared/sql/connect.ts";
+import { saveCourier, statusForLoad } from "./courier_load.ts";
+import { isCarried } from "./lifecycle.ts";
+import { findPendingOffer, lockCourier, lockOrders } from "./locks.ts";
+import { withdrawAssignment } from "./offers.ts";
+import { OrderChange } from "./order_change.ts";
+import { type Outcome, refuse, succeed } from "./refusal.ts";
+import type { CourierRow, OrderRow } from "./rows.ts";
+
+/** New work can slip in only while the courier is available, so a second attempt nearly always wins. */
+const MAX_ATTEMPTS = 5;
+
+/** The courier takes orders again. Repeating it changes nothing. */
+export async function goOnline(sql: Sql, courierId: string): Promise<Outcome<CourierRow>> {
+  return await sql.begin(async (tx) => {
+    const courier = await lockCourier(tx, courierId);
+    if (courier === undefined) return refuse("courier.not_found");
+    const { activeAssignments, capacity } = courier;
+    const status = statusForLoad(activeAssignments, capacity);
+    if (courier.status === status) return succeed(courier);
+    return succeed(await saveCourier(tx, courier, { status, activeAssignments, reason: "online" }));
+  });
+}
+
+/** The courier keeps what it has and gets no more offers. */
+export async function pauseShift(sql: Sql, courierId: string): Promise<Outcome<CourierRow>> {
+  return await withLockedWork(sql, courierId, async (tx, { courier, offered }) => {
+    if (courier.status === "paused") return succeed(courier);
+    if (courier.status === "offline") {
+      return refuse("courier.off_shift", "Cannot pause: the courier is offline");
+    }
+    for (const order of offered) await withdrawOffer(tx, order, courierId, "courier_paused");
+    const { activeAssignments } = courier;
+    return succeed(
+      await saveCourier(tx, courier, { status: "paused", activeAssignments, reason: "paused" }),
+    );
+  });
+}
+
+/**
+ * The courier leaves. What it has not picked up yet is dispatched again at once; while it carries
+ * an order it cannot leave.
+ */
+export async function goOffline(sql: Sql, courierId: string): Promise<Outcome<CourierRow>> {
+  return await withLockedWork(sql, courierId, async (tx, work) => {
+    const carried = work.assigned.filter((order) => isCarried(order.status));
+    if (carried.length > 0) {
+      return refuse(
+        "courier.carrying",
+        `Cannot go offline: orders carried must be 0: current value is ${carried.length}`,
+        { orderIds: carried.map((order) => order.id) },
+      );
+    }
+    if (work.courier.status === "offline") return succeed(work.courier);
+    return await leave(tx, work, "courier_offline");
+  });
+}
+
+/**
+ * Keeper found that nothing was heard of the courier for too long. Orders not picked up are
+ * dispatched again; what the courier carries stays with it, and a dispatcher is told.
+ *
+ * @returns whether this call changed anything; false when the courier was offline already.
+ */
+export async function markSilent(sql: Sql, courierId: string): Promise<boolean> {
+  const outcome = await withLockedWork(sql, courierId, async (tx, work) => {
+    if (work.courier.status === "offline") return refuse("courier.off_shift");
+    for (const order of work.assigned.filter((candidate) => isCarried(candidate.status))) {
+      const change = new OrderChange(tx, order);
+      change.raiseAttention("courier_silent");
+      await change.save();
+    }
+    return await leave(tx, work, "courier_silent");
+  });
+  return outcome.ok;
+}
+
+interface LockedWork {
+  readonly courier: CourierRow;
+  /** Orders with an active assignment of the courier, locked. */
+  readonly assigned: readonly OrderRow[];
+  /** Orders with a pending offer to the courier, locked. */
+  readonly offered: readonly OrderRow[];
+}
+
+class WorkChangedError extends Error {
+  override readonly name = "WorkChangedError";
+}
+
+async function withLockedWork<T>(
+  sql: Sql,
+  courierId: string,
+  decide: (tx: Tx, work: LockedWork) => Promise<Outcome<T>>,
+): Promise<Outcome<T>> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await sql.begin(async (tx): Promise<Outcome<T>> => {
+        const work = await lockWork(tx, courierId);
+        return work === undefined ? refuse("courier.not_found") : await decide(tx, work);
+      });
+    } catch (error) {
+      if (!(error instanceof WorkChangedError) || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function lockWork(tx: Tx, courierId: string): Promise<LockedWork | undefined> {
+  const before = await findWork(tx, courierId);
+  const orders = await lockOrders(tx, [...before.keys()]);
+  const courier = await lockCourier(tx, courierId);
+  if (courier === undefined) return undefined;
+  const after = await findWork(tx, courierId);
+  for (const orderId of after.keys()) {
+    if (!before.has(orderId)) throw new WorkChangedError(`courier ${courierId} got new work`);
+  }
+  return {
+    courier,
+    assigned: orders.filter((order) => after.get(order.id) === "assigned"),
+    offered: orders.filter((order) => after.get(order.id) === "offered"),
+  };
+}
+
+async function findWork(tx: Tx, courierId: string): Promise<Map<string, "assigned" | "offered">> {
+  const rows = await tx<{ orderId: string; work: "assigned" | "offered" }[]>`
+    select order_id, 'assigned' as work from assignments
+    where courier_id = ${courierId} and ended_at is null
+    union all
+    select order_id, 'offered' from offers where courier_id = ${courierId} and status = 'pending'`;
+  return new Map(rows.map((row) => [row.orderId, row.work]));
+}
+
+async function leave(tx: Tx, work: LockedWork, reason: string): Promise<Outcome<CourierRow>> {
+  const courierId = work.courier.id;
+  for (const order of work.offered) await withdrawOffer(tx, order, courierId, reason);
+  for (const order of work.assigned) {
+    if (!isCarried(order.status)) await withdrawAssignment(tx, order, reason);
+  }
+  // Read again: every withdrawn assignment changed the courier's load and version.
+  const courier = await lockCourier(tx, courierId);
+  if (courier === undefined) return refuse("courier.not_found");
+  const { activeAssignments } = courier;
+  return succeed(await saveCourier(tx, courier, { status: "offline", activeAssignments, reason }));
+}
+
+async function withdrawOffer(
+  tx: Tx,
+  order: OrderRow,
+  courierId: string,
+  reason: string,
+): Promise<void> {
+  const offer = await findPendingOffer(tx, order.id);
+  if (offer?.courierId !== courierId) return;
+  const change = new OrderChange(tx, order);
+  await change.closePendingOffer("withdrawn", reason);
+  await change.save();
+}

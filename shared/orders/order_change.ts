@@ -1,0 +1,132 @@
+/**
+ * One change of one order inside a transaction: collects events while the order's row is locked,
+ * then raises the version once and appends them all under it.
+ */
+import type { EventInput } from "shared/events/catalogue.ts";
+import { appendEvents } from "shared/outbox/append.ts";
+import type { Tx } from "shared/sql/connect.ts";
+import { nextState, type OrderAction, type OrderState } from "./lifecycle.ts";
+import type { AssignmentRow, OfferRow, OfferStatus, OrderRow } from "./rows.ts";
+import { closeEvent } from "./offer_events.ts";
+import { releaseCourier } from "./courier_load.ts";
+import { findActiveAssignment, findPendingOffer } from "./locks.ts";
+
+export class OrderChange {
+  /** The version every event of this change carries. */
+  readonly version: number;
+  readonly #tx: Tx;
+  readonly #order: OrderRow;
+  readonly #events: EventInput[] = [];
+  #status: OrderState;
+  #offersMade: number;
+  #attention: string | null;
+
+  constructor(tx: Tx, order: OrderRow) {
+    this.#tx = tx;
+    this.#order = order;
+    this.version = order.version + 1;
+    this.#status = order.status;
+    this.#offersMade = order.offersMade;
+    this.#attention = order.attention;
+  }
+
+  get status(): OrderState {
+    return this.#status;
+  }
+
+  add(event: EventInput): void {
+    this.#events.push(event);
+  }
+
+  /** Applies an action; false when the state does not allow it, and then nothing has changed. */
+  apply(action: OrderAction, actor: string): boolean {
+    const to = nextState(this.#order.kind, this.#status, action);
+    if (to === "reject") return false;
+    this.add({
+      type: "order.status_changed",
+      data: { ...this.#ids(), from: this.#status, to, actor },
+    });
+    this.#status = to;
+    return true;
+  }
+
+  countOffer(): number {
+    this.#offersMade++;
+    return this.#offersMade;
+  }
+
+  /** Puts the order into the dispatcher's queue, once per reason. */
+  raiseAttention(reason: string): void {
+    if (this.#attention === reason) return;
+    this.#attention = reason;
+    this.add({ type: "order.attention_raised", data: { ...this.#ids(), reason } });
+  }
+
+  clearAttention(): void {
+    this.#attention = null;
+  }
+
+  /** Closes the pending offer, if there is one. */
+  async closePendingOffer(status: OfferStatus, reason: string): Promise<OfferRow | undefined> {
+    const offer = await findPendingOffer(this.#tx, this.#order.id);
+    if (offer === undefined) return undefined;
+    await this.#tx`
+      update offers set status = ${status}, closed_at = clock_timestamp(), reason = ${reason}
+      where id = ${offer.id} and status = 'pending'`;
+    const event = closeEvent(offer, this.version, status, reason);
+    if (event !== undefined) this.add(event);
+    return offer;
+  }
+
+  /** Ends the active assignment, if there is one, and gives the courier its capacity back. */
+  async endAssignment(reason: string): Promise<AssignmentRow | undefined> {
+    const assignment = await findActiveAssignment(this.#tx, this.#order.id);
+    if (assignment === undefined) return undefined;
+    await this.#tx`
+      update assignments set ended_at = clock_timestamp(), end_reason = ${reason}
+      where id = ${assignment.id} and ended_at is null`;
+    this.add({
+      type: "assignment.ended",
+      data: {
+        ...this.#ids(),
+        assignmentId: assignment.id,
+        courierId: assignment.courierId,
+        reason,
+      },
+    });
+    await releaseCourier(this.#tx, assignment.courierId, reason);
+    return assignment;
+  }
+
+  /** Writes the order's row and its events. Must be the last call. */
+  async save(): Promise<void> {
+    const changed = this.#status !== this.#order.status;
+    const rows = await this.#tx`
+      update orders set
+        version = ${this.version},
+        status = ${this.#status},
+        offers_made = ${this.#offersMade},
+        attention = ${this.#attention},
+        attention_at = case when ${this.#attention}::text is null then null
+          when attention is distinct from ${this.#attention} then clock_timestamp()
+          else attention_at end,
+        state_times = case when ${changed} then state_times || jsonb_build_object(
+          ${this.#status}::text, to_char(clock_timestamp() at time zone 'UTC',
+            'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) else state_times end
+      where id = ${this.#order.id} and version = ${this.#order.version}
+      returning 1`;
+    // The row is locked, so this is a broken promise of the caller and not a race.
+    if (rows.length !== 1) throw new Error(`order ${this.#order.id} was not locked`);
+    await appendEvents(this.#tx, {
+      kind: "order",
+      id: this.#order.id,
+      version: this.version,
+      region: this.#order.region,
+      shard: this.#order.shard,
+    }, this.#events);
+  }
+
+  #ids() {
+    return { orderId: this.#order.id, orderVersion: this.version };
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Every Redis key of Hexmile, built here and nowhere else. The comment of each says its type,
+ * writer, readers and lifetime. `{region:shard}` is the Redis Cluster hash tag: all keys of a
+ * partition share a slot, so that one script may touch them together.
+ */
+declare const partitionBrand: unique symbol;
+
+/** `region:shard`: the unit of order and ownership. */
+export type Partition = string & { readonly [partitionBrand]: true };
+
+/** What belongs to no region. */
+export const GLOBAL_REGION = "global";
+
+/** Names a partition. */
+export function partitionOf(region: string, shard: number): Partition {
+  return `${region}:${shard}` as Partition;
+}
+
+/**
+ * The shard of an order or courier: FNV-1a (32 bit, http://www.isthe.com/chongo/tech/comp/fnv/)
+ * of its id. By id and never by place: a moving courier keeps its partition.
+ */
+export function shardOf(id: string, shards: number): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < id.length; index++) {
+    hash ^= id.charCodeAt(index);
+    hash = Math.imul(hash, 0x01000193);
+  }
+  return (hash >>> 0) % shards;
+}
+
+export type RedisKeys = ReturnType<typeof redisKeys>;
+
+/** The key builders of one installation. */
+export function redisKeys(prefix: string) {
+  const at = (name: string, partition: Partition) => `${prefix}${name}:{${partition}}`;
+  return {
+    /** string · keeper · all · for ever: equals redis_generation in Postgres. */
+    generation: () => `${prefix}meta:generation`,
+    /** stream · relay script · consumer groups · trimmed below every group's oldest unfinished. */
+    events: (partition: Partition) => at("events", partition),
+    /** hash {fence, batch} · relay script · relay · for ever. */
+    relay: (partition: Partition) => at("relay", partition),
+    /** stream, one entry per flush · ingest · matcher grid, groups tracker and history · >= 60 s. */
+    positions: (partition: Partition) => at("positions", partition),
+    /** geo set · availability script · cold start, checks · member while available and fresh. */
+    couriersGeo: (partition: Partition) => at("couriers:geo", partition),
+    /** zset by receivedAt ms · availability script · silence sweep · until offline. */
+    couriersSeen: (partition: Partition) => at("couriers:seen", partition),
+    /** hash {status, version, newest fix} · availability script · ingest, tracker · 48 h. */
+    courier: (partition: Partition, courierId: string) =>
+      `${at("courier", partition)}:${courierId}`,
+    /** stream · tracker script · trackers · 1 h after its last entry. */
+    track: (partition: Partition, orderId: string) => `${at("track", partition)}:${orderId}`,
+    /** hash {epoch, seq, orderVersion, ended} · tracker script · trackers · outlives its stream. */
+    trackMeta: (partition: Partition, orderId: string) =>
+      `${at("track_meta", partition)}:${orderId}`,
+    /** string · tracker · tracker script · 1 h after the last viewer. */
+    watch: (partition: Partition, orderId: string) => `${at("watch", partition)}:${orderId}`,
+    /** channel (not a key) of a track's new entries · tracker script · trackers. */
+    trackChannel: (partition: Partition, orderId: string) =>
+      `${at("track_channel", partition)}:${orderId}`,
+    /** channel (not a key) of one courier's offers and assignments · tracker · trackers. */
+    courierChannel: (partition: Partition, courierId: string) =>
+      `${at("courier_channel", partition)}:${courierId}`,
+    /** string · gateway · all · its TTL; sessions stand in Postgres. */
+    session: (tokenHash: string) => `${prefix}session:${tokenHash}`,
+    /** string · gateway · tracker consumes it · 30 s, one use. */
+    ticket: (ticketHash: string) => `${prefix}ticket:${ticketHash}`,
+  };
+}

@@ -1,0 +1,267 @@
+/**
+ * The consumer runtime: one owner per (group, stream), order inside a key, ack after the effect.
+ *
+ * Contract
+ * - Redis hands consecutive entries of one key to different consumers of a group, which would lose
+ *   the order. So a group has one owner per stream, by lease, and one constant consumer name: a new
+ *   owner finds the entries its predecessor left pending and reads them first.
+ * - Entries of one key are handled one after another, different keys in parallel.
+ * - An entry is acknowledged after `handle` resolved. A death in between repeats it: handlers must
+ *   be idempotent (processed_events, or a version compare).
+ * - An entry that fails holds back only its own key. It is tried `MAX_ATTEMPTS` times, then parked
+ *   in Postgres with its cause, together with what its key had waiting.
+ */
+import { pause, TimeoutError, withTimeout } from "shared/clock/timeout.ts";
+import { describeError, type Log } from "shared/log/log.ts";
+import type { Redis } from "shared/redis/connect.ts";
+import type { Sql } from "shared/sql/connect.ts";
+
+/** Constant on purpose: unique names leak consumers for ever (XINFO) and strand their entries. */
+const CONSUMER_NAME = "owner";
+const READ_COUNT = 200;
+const BLOCK_MS = 1_000;
+/** A reply later than this means a dead socket; blocking reads would wait on it for ever. */
+const READ_TIMEOUT_MS = BLOCK_MS + 3_000;
+const MAX_PARALLEL_KEYS = 16;
+const MAX_ATTEMPTS = 5;
+const RETRY_BASE_MS = 100;
+/** How often entries left pending are looked for while new ones arrive. */
+const RESCAN_MS = 5_000;
+
+/** One entry of a stream. */
+export interface StreamEntry {
+  readonly id: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+export interface ConsumerOptions<Item> {
+  readonly group: string;
+  readonly stream: string;
+  /** Its own connection: blocking reads hold it. */
+  readonly blockingRedis: Redis;
+  readonly redis: Redis;
+  readonly sql: Sql;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** The typed item, or undefined for what this version does not handle. Throws for junk. */
+  parse(entry: StreamEntry): Item | undefined;
+  /** Items of one key are handled in order. */
+  keyOf(item: Item): string;
+  handle(item: Item): Promise<void>;
+  /** Called after each read, with what happened to its entries. */
+  readonly onBatch?: (counts: { handled: number; failed: number; parked: number }) => void;
+}
+
+interface Work<Item> {
+  readonly entry: StreamEntry;
+  readonly key: string;
+  readonly item: Item | undefined;
+  readonly parseError?: unknown;
+}
+
+/** Consumes until the signal aborts. The caller holds the lease of (group, stream). */
+export async function consume<Item>(options: ConsumerOptions<Item>): Promise<void> {
+  const consumer = new Consumer(options);
+  // Ends a blocking read at once. What Redis handed out to it is pending, and read first next time.
+  const cut = () => options.blockingRedis.disconnect();
+  options.signal.addEventListener("abort", cut, { once: true });
+  while (!options.signal.aborted) {
+    try {
+      await consumer.run();
+    } catch (error) {
+      if (options.signal.aborted) break;
+      const isDeadSocket = error instanceof TimeoutError;
+      options.log.warn("consumer cannot read; it tries again", {
+        group: options.group,
+        stream: options.stream,
+        error: isDeadSocket ? error.message : error,
+      });
+      if (isDeadSocket) options.blockingRedis.disconnect(true);
+      await pause(RETRY_BASE_MS * 5, options.signal);
+    }
+  }
+  options.signal.removeEventListener("abort", cut);
+}
+
+class Consumer<Item> {
+  readonly #options: ConsumerOptions<Item>;
+  /** Keys with an entry that failed: later entries of them wait in the pending list. */
+  readonly #heldKeys = new Set<string>();
+  readonly #attempts = new Map<string, number>();
+  #retryAtMs = Infinity;
+
+  constructor(options: ConsumerOptions<Item>) {
+    this.#options = options;
+  }
+
+  /** Pending entries first, then new ones; returns when the signal aborts. */
+  async run(): Promise<void> {
+    await this.#createGroup();
+    await this.#readPending();
+    let rescanAtMs = performance.now() + RESCAN_MS;
+    while (!this.#options.signal.aborted) {
+      const nowMs = performance.now();
+      if (nowMs >= Math.min(rescanAtMs, this.#retryAtMs)) {
+        await this.#readPending();
+        rescanAtMs = performance.now() + RESCAN_MS;
+      }
+      const untilRetryMs = Math.max(1, Math.min(BLOCK_MS, this.#retryAtMs - performance.now()));
+      await this.#work(await this.#read(">", Math.ceil(untilRetryMs)));
+    }
+  }
+
+  /** From the beginning of the stream: entries added before the group existed belong to it too. */
+  async #createGroup(): Promise<void> {
+    const { redis, stream, group } = this.#options;
+    try {
+      await redis.xgroup("CREATE", stream, group, "0", "MKSTREAM");
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith("BUSYGROUP")) throw error;
+    }
+  }
+
+  async #readPending(): Promise<void> {
+    this.#heldKeys.clear();
+    this.#retryAtMs = Infinity;
+    let after = "0";
+    while (!this.#options.signal.aborted) {
+      const entries = await this.#read(after);
+      const last = entries.at(-1);
+      if (last === undefined) return;
+      await this.#work(entries);
+      after = last.id;
+    }
+  }
+
+  async #read(from: string, blockMs?: number): Promise<StreamEntry[]> {
+    const { blockingRedis, group, stream } = this.#options;
+    const reply = blockMs === undefined
+      ? blockingRedis.xreadgroup(
+        "GROUP",
+        group,
+        CONSUMER_NAME,
+        "COUNT",
+        READ_COUNT,
+        "STREAMS",
+        stream,
+        from,
+      )
+      : blockingRedis.xreadgroup(
+        "GROUP",
+        group,
+        CONSUMER_NAME,
+        "COUNT",
+        READ_COUNT,
+        "BLOCK",
+        blockMs,
+        "STREAMS",
+        stream,
+        from,
+      );
+    return parseReply(await withTimeout("XREADGROUP", READ_TIMEOUT_MS, reply));
+  }
+
+  async #work(entries: readonly StreamEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const byKey = Map.groupBy(entries.map((entry) => this.#prepare(entry)), (work) => work.key);
+    const counts = { handled: 0, failed: 0, parked: 0 };
+    const queues = [...byKey.values()];
+    const lanes = Array.from({ length: Math.min(MAX_PARALLEL_KEYS, queues.length) }, async () => {
+      for (let queue = queues.pop(); queue !== undefined; queue = queues.pop()) {
+        await this.#workKey(queue, counts);
+      }
+    });
+    await Promise.all(lanes);
+    this.#options.onBatch?.(counts);
+  }
+
+  #prepare(entry: StreamEntry): Work<Item> {
+    try {
+      const item = this.#options.parse(entry);
+      return { entry, item, key: item === undefined ? entry.id : this.#options.keyOf(item) };
+    } catch (parseError) {
+      return { entry, item: undefined, key: entry.id, parseError };
+    }
+  }
+
+  async #workKey(
+    queue: readonly Work<Item>[],
+    counts: { handled: number; failed: number; parked: number },
+  ): Promise<void> {
+    const done: string[] = [];
+    for (const [index, work] of queue.entries()) {
+      if (this.#heldKeys.has(work.key)) break;
+      try {
+        if (work.parseError !== undefined) throw work.parseError;
+        if (work.item !== undefined) await this.#options.handle(work.item);
+        done.push(work.entry.id);
+        this.#attempts.delete(work.entry.id);
+        counts.handled++;
+      } catch (error) {
+        counts.failed++;
+        counts.parked += await this.#failed(queue.slice(index), error);
+        break;
+      }
+    }
+    const { redis, stream, group } = this.#options;
+    if (done.length > 0) await redis.xack(stream, group, ...done);
+  }
+
+  /** Holds the key back for another try, or parks the entry and what its key had waiting. */
+  async #failed(rest: readonly Work<Item>[], error: unknown): Promise<number> {
+    const [work] = rest;
+    if (work === undefined) return 0;
+    const attempts = (this.#attempts.get(work.entry.id) ?? 0) + 1;
+    const isJunk = work.parseError !== undefined;
+    if (!isJunk && attempts < MAX_ATTEMPTS) {
+      this.#attempts.set(work.entry.id, attempts);
+      this.#heldKeys.add(work.key);
+      this.#retryAtMs = Math.min(
+        this.#retryAtMs,
+        performance.now() + RETRY_BASE_MS * 2 ** attempts,
+      );
+      this.#options.log.warn("event failed; it is tried again", {
+        group: this.#options.group,
+        entry: work.entry.id,
+        attempts,
+        error,
+      });
+      return 0;
+    }
+    await this.#park(rest, error, attempts);
+    return rest.length;
+  }
+
+  async #park(rest: readonly Work<Item>[], error: unknown, attempts: number): Promise<void> {
+    const { sql, redis, group, stream, log } = this.#options;
+    const cause = describeError(error).slice(0, 4_000);
+    const rows = rest.map((work) => ({
+      consumer: group,
+      stream,
+      entry_id: work.entry.id,
+      key: work.key,
+      event: JSON.stringify(work.entry.fields),
+      cause: work === rest[0] ? cause : `waited behind ${rest[0]?.entry.id}`,
+      attempts,
+    }));
+    // Parked before acknowledged: a death in between parks again, which the unique rule absorbs.
+    await sql`insert into parked_events ${sql(rows)}
+      on conflict (consumer, stream, entry_id) do nothing`;
+    await redis.xack(stream, group, ...rest.map((work) => work.entry.id));
+    log.error("event parked", { group, stream, entries: rest.map((work) => work.entry.id), error });
+  }
+}
+
+/** The reply of XREADGROUP for one stream. Entries that were trimmed come without fields. */
+function parseReply(reply: unknown): StreamEntry[] {
+  if (!Array.isArray(reply)) return [];
+  const entries: unknown = reply[0]?.[1];
+  if (!Array.isArray(entries)) return [];
+  return entries.map(([id, flat]: [string, string[] | null]) => {
+    const fields: Record<string, string> = {};
+    for (let index = 0; flat !== null && index + 1 < flat.length; index += 2) {
+      fields[flat[index] ?? ""] = flat[index + 1] ?? "";
+    }
+    return { id, fields };
+  });
+}

@@ -1,0 +1,85 @@
+import type { Envelope } from "shared/events/catalogue.ts";
+import { EventFormatError, parseEnvelope } from "shared/events/envelope.ts";
+import { whileLeased } from "shared/lease/lease.ts";
+import type { Lease } from "shared/lease/lease.ts";
+import type { Log } from "shared/log/log.ts";
+import type { Redis } from "shared/redis/connect.ts";
+import type { Partition, RedisKeys } from "shared/redis/keys.ts";
+import type { Sql, Tx } from "shared/sql/connect.ts";
+import { consume, type StreamEntry } from "./consumer.ts";
+
+/** The consumer groups of the event streams (DESIGN §11). */
+export type EventGroup = "matcher" | "ingest" | "tracker" | "notifier" | "analytics";
+
+export interface EventConsumerOptions {
+  readonly group: EventGroup;
+  readonly partition: Partition;
+  readonly keys: RedisKeys;
+  readonly sql: Sql;
+  readonly redis: Redis;
+  /** Opens a connection that this consumer's blocking reads may hold. */
+  openBlocking(): Redis;
+  /** Unique per process start. */
+  readonly owner: string;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** Runs each time the partition is taken, before anything is read: loads state. */
+  readonly onTaken?: (lease: Lease, signal: AbortSignal) => Promise<void>;
+  handle(event: Envelope, lease: Lease): Promise<void>;
+}
+
+/** Owns one partition's events for a group, whenever no other process does. */
+export async function consumeEvents(options: EventConsumerOptions): Promise<void> {
+  const { group, partition, keys, sql, redis, owner, log, signal } = options;
+  const name = `consumer:${group}:events:${partition}`;
+  await whileLeased({ sql, name, owner, log, signal }, async (lease, held) => {
+    await options.onTaken?.(lease, held);
+    const blockingRedis = options.openBlocking();
+    try {
+      await blockingRedis.connect();
+      await consume({
+        group,
+        stream: keys.events(partition),
+        blockingRedis,
+        redis,
+        sql,
+        log,
+        signal: held,
+        parse: parseEventEntry,
+        keyOf: (event) => event.key,
+        handle: (event) => options.handle(event, lease),
+      });
+    } finally {
+      blockingRedis.disconnect();
+    }
+  });
+}
+
+/** Reads the event of a stream entry. @throws EventFormatError for junk. */
+export function parseEventEntry(entry: StreamEntry): Envelope | undefined {
+  const { event } = entry.fields;
+  if (event === undefined) throw new EventFormatError("entry has no event field");
+  return parseEnvelope(event);
+}
+
+/**
+ * Runs an effect once per event: the event id is recorded in the effect's own transaction, so a
+ * repeat rolls back to nothing.
+ *
+ * @returns whether the effect ran now.
+ */
+export async function processOnce(
+  sql: Sql,
+  consumer: string,
+  eventId: string,
+  effect: (tx: Tx) => Promise<void>,
+): Promise<boolean> {
+  return await sql.begin(async (tx) => {
+    const inserted = await tx`
+      insert into processed_events (consumer, event_id) values (${consumer}, ${eventId})
+      on conflict do nothing returning 1`;
+    if (inserted.length === 0) return false;
+    await effect(tx);
+    return true;
+  });
+}
