@@ -1,0 +1,88 @@
+import { bodyLimit } from "hono/body-limit";
+import { cors } from "hono/cors";
+import { HTTPException } from "hono/http-exception";
+import { routePath } from "hono/route";
+import { errorResponse, type RequestContext, serveRequests } from "shared/http/serve_requests.ts";
+import { problemResponse } from "shared/problem/problem.ts";
+import type { GatewayDeps } from "./deps.ts";
+import { createRoutes, type GatewayApp } from "./http.ts";
+import { authRoutes } from "./routes/auth_routes.ts";
+import { courierRoutes } from "./routes/courier_routes.ts";
+import { courierWorkRoutes } from "./routes/courier_work_routes.ts";
+import { merchantOrderRoutes } from "./routes/merchant_order_routes.ts";
+import { merchantRoutes } from "./routes/merchant_routes.ts";
+import { orderRoutes } from "./routes/order_routes.ts";
+import { pageRoutes } from "./routes/page_routes.ts";
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+/** The gateway as a fetch handler; everything it touches comes in through `deps`. */
+export function createApp(deps: GatewayDeps): { fetch(request: Request): Promise<Response> } {
+  const app = createRoutes();
+  useMiddleware(app, deps);
+  for (
+    const routes of [
+      authRoutes(deps),
+      merchantRoutes(deps),
+      orderRoutes(deps),
+      merchantOrderRoutes(deps),
+      courierRoutes(deps),
+      courierWorkRoutes(deps),
+    ]
+  ) app.route("/", routes);
+  app.route("/", pageRoutes(deps));
+  describeApi(app);
+  app.notFound((c) => problemResponse("route.not_found", {}, c.env.context.requestId));
+  app.onError((error, c) => {
+    if (error instanceof HTTPException) return httpException(error, c.env.context);
+    return errorResponse(error, c.env.context);
+  });
+  const fetch = serveRequests(deps, (request, context) => app.fetch(request, { context }));
+  return { fetch };
+}
+
+function useMiddleware(app: GatewayApp, deps: GatewayDeps): void {
+  app.use(async (c, next) => {
+    await next();
+    c.env.context.route = routePath(c, -1);
+    // Unless a route said what may be kept, nothing may.
+    if (!c.res.headers.has("cache-control")) c.header("cache-control", "private, no-store");
+  });
+  if (deps.corsOrigins.length > 0) {
+    app.use("/api/*", cors({ origin: [...deps.corsOrigins], maxAge: 600 }));
+  }
+  app.use(
+    "/api/*",
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: (c) =>
+        problemResponse("request.too_large", {
+          detail: `Cannot read the body: it must be <= ${MAX_BODY_BYTES} bytes`,
+        }, (c.env as { context: RequestContext }).context.requestId),
+    }),
+  );
+}
+
+/** What the framework itself refuses: malformed JSON; everything else it throws is an answer. */
+function httpException(error: HTTPException, context: RequestContext): Response {
+  if (error.res !== undefined) return error.res;
+  if (error.status === 400) return problemResponse("request.malformed", {}, context.requestId);
+  return errorResponse(error, context);
+}
+
+function describeApi(app: GatewayApp): void {
+  app.openAPIRegistry.registerComponent("securitySchemes", "session", {
+    type: "http",
+    scheme: "bearer",
+    description: "The token of a session",
+  });
+  app.doc31("/api/v1/openapi.json", {
+    openapi: "3.1.0",
+    info: {
+      title: "Hexmile",
+      version: "1",
+      description: "Dispatch for last-mile delivery: orders, couriers, live tracking.",
+      license: { name: "Apache-2.0" },
+    },
+  });
+}

@@ -1,0 +1,42 @@
+import type { PasswordHasher } from "shared/auth/password_hasher.ts";
+import type { Sessions } from "shared/auth/sessions.ts";
+import type { Log } from "shared/log/log.ts";
+import type { Metrics } from "shared/metrics/metrics.ts";
+import type { Redis } from "shared/redis/connect.ts";
+import type { RedisKeys } from "shared/redis/keys.ts";
+import type { Regions } from "shared/regions/region.ts";
+import type { Router } from "shared/routing/router.ts";
+import type { Sql } from "shared/sql/connect.ts";
+
+/** Streets of a region this gateway can route on and draw. */
+export interface RegionStreets {
+  readonly router: Router;
+  /** The drawable street map as JSON text. */
+  readonly mapJson: string;
+  readonly attribution: string;
+}
+
+/** Everything the gateway works with; `main.ts` makes it. */
+export interface GatewayDeps {
+  readonly sql: Sql;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly sessions: Sessions;
+  readonly hasher: PasswordHasher;
+  readonly regions: Regions;
+  /** By region id; a region without streets gets straight-line figures, and says so. */
+  readonly streets: ReadonlyMap<string, RegionStreets>;
+  /** Wakes the relay after a commit. */
+  notifyOutbox(): void;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly publicUrl: string;
+  readonly trackerUrl: string;
+  readonly corsOrigins: readonly string[];
+  /** Simulated time runs this much faster (1 outside the demo). */
+  readonly speed: number;
+  /** What the demo page may sign in with; undefined outside the demo. */
+  readonly demoPassword: string | undefined;
+  /** Reads a file of the console by its name; undefined when there is none. */
+  readAsset(name: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+}

@@ -1,0 +1,80 @@
+import { PasswordHasher } from "shared/auth/password_hasher.ts";
+import { Sessions } from "shared/auth/sessions.ts";
+import { loadCity } from "shared/city/load_city.ts";
+import { speedOnlyInDemo } from "shared/config/fields.ts";
+import { createOutboxNotifier } from "shared/outbox/notifier.ts";
+import { connectRedis, startRedis } from "shared/redis/connect.ts";
+import { redisKeys } from "shared/redis/keys.ts";
+import { Regions } from "shared/regions/region.ts";
+import { createEmbeddedRouter } from "shared/routing/embedded_router.ts";
+import { runService } from "shared/service/run_service.ts";
+import { connectSql } from "shared/sql/connect.ts";
+import { requireSchema } from "shared/sql/migrate.ts";
+import { SCHEMA_VERSION } from "shared/sql/schema_version.ts";
+import { drawableMap } from "shared/streets/drawable_map.ts";
+import { createApp } from "./app.ts";
+import { gatewayFields } from "./config.ts";
+import type { RegionStreets } from "./deps.ts";
+
+const ASSETS = new URL("../console/public/", import.meta.url);
+
+await runService({
+  name: "gateway",
+  fields: gatewayFields,
+  rules: [speedOnlyInDemo],
+  start: async ({ config, log, metrics, health, onStop }) => {
+    const sql = connectSql(config.DATABASE_URL, { applicationName: "gateway", max: 10 });
+    onStop("postgres", () => sql.end({ timeout: 2 }));
+    await requireSchema(sql, SCHEMA_VERSION);
+    const redis = connectRedis(config.REDIS_URL, { name: "gateway", log });
+    onStop("redis", () => Promise.resolve(redis.disconnect()));
+    await startRedis(redis);
+    const hasher = new PasswordHasher();
+    onStop("password hasher", () => Promise.resolve(hasher.close()));
+    health.add("postgres", () => sql`select 1`, { required: true });
+    // Orders go on without Redis (DESIGN §11), so it only degrades.
+    health.add("redis", () => redis.ping(), { required: false });
+    const keys = redisKeys(config.REDIS_KEY_PREFIX);
+    return createApp({
+      sql,
+      redis,
+      keys,
+      sessions: new Sessions({ sql, redis, keys, log }),
+      hasher,
+      regions: new Regions(sql),
+      streets: await loadStreets(config.CITIES),
+      notifyOutbox: createOutboxNotifier(sql, log),
+      log,
+      metrics,
+      publicUrl: config.PUBLIC_URL.replace(/\/$/, ""),
+      trackerUrl: config.TRACKER_URL.replace(/\/$/, ""),
+      corsOrigins: config.CORS_ORIGINS,
+      speed: config.SPEED,
+      demoPassword: config.HEXMILE_DEMO ? config.DEMO_PASSWORD : undefined,
+      readAsset,
+    });
+  },
+});
+
+async function loadStreets(folders: readonly string[]): Promise<Map<string, RegionStreets>> {
+  const streets = new Map<string, RegionStreets>();
+  for (const folder of folders) {
+    const city = await loadCity(folder);
+    streets.set(city.region.id, {
+      router: createEmbeddedRouter(city.network, { warmUp: ["motorcycle"] }),
+      mapJson: JSON.stringify(drawableMap(city.network)),
+      attribution: city.attribution,
+    });
+  }
+  return streets;
+}
+
+/** Names are checked by the route, so they cannot leave the folder. */
+async function readAsset(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return await Deno.readFile(new URL(name, ASSETS));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

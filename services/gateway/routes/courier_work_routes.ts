@@ -1,0 +1,182 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { OrderAction } from "shared/orders/lifecycle.ts";
+import { acceptOffer, rejectOffer } from "shared/orders/offers.ts";
+import { listPendingOffers } from "shared/orders/offer_view.ts";
+import { transitionOrder } from "shared/orders/transition_order.ts";
+import { ProblemError } from "shared/problem/problem.ts";
+import type { GatewayDeps } from "../deps.ts";
+import {
+  answers,
+  createRoutes,
+  jsonBody,
+  problems,
+  requirePrincipal,
+  SECURED,
+  throwRefusal,
+} from "../http.ts";
+import { orderJson } from "../order_json.ts";
+import {
+  assignmentSchema,
+  idParam,
+  listOf,
+  offerSchema,
+  orderSchema,
+  reasonSchema,
+} from "../schemas.ts";
+import { listActiveAssignments } from "../stores/courier_store.ts";
+import { findOrder, listOrders } from "../stores/order_store.ts";
+
+/** More than any courier's capacity. */
+const MAX_ACTIVE_ORDERS = 100;
+
+const offers = createRoute({
+  method: "get",
+  path: "/api/v1/courier/offers",
+  tags: ["courier"],
+  summary: "Offers that wait for your answer",
+  security: SECURED,
+  responses: {
+    200: answers("Open offers", listOf(offerSchema)),
+    ...problems("auth.required", "auth.forbidden"),
+  },
+});
+
+const accept = createRoute({
+  method: "post",
+  path: "/api/v1/courier/offers/{id}/accept",
+  tags: ["courier"],
+  summary: "Take the order; repeating it gives the same assignment",
+  security: SECURED,
+  request: { params: idParam },
+  responses: {
+    200: answers("The assignment", assignmentSchema),
+    ...problems(
+      "request.invalid",
+      "auth.required",
+      "auth.forbidden",
+      "offer.not_found",
+      "offer.expired",
+      "offer.closed",
+      "courier.at_capacity",
+      "courier.off_shift",
+    ),
+  },
+});
+
+const reject = createRoute({
+  method: "post",
+  path: "/api/v1/courier/offers/{id}/reject",
+  tags: ["courier"],
+  summary: "Decline the order",
+  security: SECURED,
+  request: { params: idParam, body: jsonBody(reasonSchema) },
+  responses: {
+    204: { description: "Declined" },
+    ...problems(
+      "request.invalid",
+      "auth.required",
+      "auth.forbidden",
+      "offer.not_found",
+      "offer.closed",
+    ),
+  },
+});
+
+const assignments = createRoute({
+  method: "get",
+  path: "/api/v1/courier/assignments",
+  tags: ["courier"],
+  summary: "What you have to do now",
+  security: SECURED,
+  responses: {
+    200: answers("Active assignments, the oldest first", listOf(assignmentSchema)),
+    ...problems("auth.required", "auth.forbidden"),
+  },
+});
+
+function step(name: string, summary: string) {
+  return createRoute({
+    method: "post",
+    path: `/api/v1/courier/orders/{id}/${name}`,
+    tags: ["courier"],
+    summary,
+    security: SECURED,
+    request: { params: idParam },
+    responses: {
+      200: answers("The order", orderSchema),
+      ...problems(
+        "request.invalid",
+        "auth.required",
+        "auth.forbidden",
+        "order.not_found",
+        "order.transition_not_allowed",
+      ),
+    },
+  });
+}
+
+const STEPS: readonly { name: string; action: OrderAction; summary: string }[] = [
+  { name: "picked-up", action: "pick_up", summary: "You have the goods" },
+  { name: "in-transit", action: "depart", summary: "You are on the way to the customer" },
+  { name: "delivered", action: "deliver", summary: "The customer has the goods" },
+];
+
+/** Offers, assignments and the steps of a delivery. */
+export function courierWorkRoutes(deps: GatewayDeps) {
+  const routes = createRoutes();
+  routes.openapi(offers, async (c) => {
+    const { accountId } = await requirePrincipal(deps, c, "courier");
+    return c.json({ items: await listPendingOffers(deps.sql, accountId) }, 200);
+  });
+  routes.openapi(accept, async (c) => {
+    const { accountId } = await requirePrincipal(deps, c, "courier");
+    const offerId = c.req.valid("param").id;
+    const outcome = await acceptOffer(deps.sql, { offerId, courierId: accountId });
+    if (!outcome.ok) throwRefusal(outcome);
+    deps.notifyOutbox();
+    const { id, orderId } = outcome.value;
+    c.env.context.ids["orderId"] = orderId;
+    return c.json({ id, orderId, order: await requireOrderJson(deps, orderId) }, 200);
+  });
+  routes.openapi(reject, async (c) => {
+    const { accountId } = await requirePrincipal(deps, c, "courier");
+    const question = { offerId: c.req.valid("param").id, courierId: accountId };
+    const outcome = await rejectOffer(deps.sql, question, c.req.valid("json").reason ?? null);
+    if (!outcome.ok) throwRefusal(outcome);
+    deps.notifyOutbox();
+    return c.body(null, 204);
+  });
+  routes.openapi(assignments, async (c) => {
+    const { accountId } = await requirePrincipal(deps, c, "courier");
+    const active = await listActiveAssignments(deps.sql, accountId);
+    const rows = await listOrders(deps.sql, { courierId: accountId, limit: MAX_ACTIVE_ORDERS });
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    const items = active.flatMap(({ id, orderId }) => {
+      const row = byId.get(orderId);
+      return row === undefined ? [] : [{ id, orderId, order: orderJson(row, deps.publicUrl) }];
+    });
+    return c.json({ items }, 200);
+  });
+  for (const { name, action, summary } of STEPS) {
+    routes.openapi(step(name, summary), async (c) => {
+      const { accountId } = await requirePrincipal(deps, c, "courier");
+      const { id } = c.req.valid("param");
+      c.env.context.ids["orderId"] = id;
+      const actor = { role: "courier", accountId } as const;
+      const outcome = await transitionOrder(deps.sql, { orderId: id, action, actor });
+      if (!outcome.ok) throwRefusal(outcome);
+      deps.notifyOutbox();
+      return c.json(await requireOrderJson(deps, id), 200);
+    });
+  }
+  return routes;
+}
+
+async function requireOrderJson(
+  deps: GatewayDeps,
+  id: string,
+): Promise<z.infer<typeof orderSchema>> {
+  const row = await findOrder(deps.sql, id);
+  if (row === undefined) throw new ProblemError("order.not_found");
+  return orderJson(row, deps.publicUrl);
+}

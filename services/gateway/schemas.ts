@@ -1,0 +1,218 @@
+/** The shapes of the public API: they validate requests and describe answers (OpenAPI). */
+import { z } from "@hono/zod-openapi";
+import { MAX_INDEXABLE_LAT } from "shared/geo/point.ts";
+import { ORDER_KINDS, ORDER_STATES } from "shared/orders/lifecycle.ts";
+import { COURIER_STATUSES } from "shared/orders/rows.ts";
+import { VEHICLES } from "shared/streets/vehicle.ts";
+
+const MAX_NAME = 100;
+const MAX_ADDRESS = 200;
+const MAX_NOTE = 500;
+const MAX_ITEMS = 50;
+const MAX_QUANTITY = 99;
+const MAX_MONEY_MINOR = 100_000_000;
+/** Argon2 takes any length; the bound keeps a megabyte from being hashed. */
+const MAX_PASSWORD = 256;
+const MIN_PASSWORD = 10;
+export const MAX_PAGE = 100;
+
+export const idSchema = z.uuid();
+export const instantSchema = z.iso.datetime();
+
+/** Latitude is bounded by the geo index, not by the pole. */
+const coordinates = {
+  lat: z.number().min(-MAX_INDEXABLE_LAT).max(MAX_INDEXABLE_LAT),
+  lon: z.number().min(-180).max(180),
+};
+
+export const pointSchema = z.strictObject(coordinates).openapi("Point");
+
+export const placeSchema = z.strictObject({
+  ...coordinates,
+  address: z.string().max(MAX_ADDRESS).optional(),
+}).openapi("Place");
+
+const email = z.string().max(254).pipe(z.email()).transform((text) => text.toLowerCase());
+const name = z.string().trim().min(1).max(MAX_NAME);
+
+export const registerSchema = z.discriminatedUnion("role", [
+  z.strictObject({
+    role: z.enum(["customer", "merchant"]),
+    email,
+    password: z.string().min(MIN_PASSWORD).max(MAX_PASSWORD),
+    name,
+  }),
+  z.strictObject({
+    role: z.literal("courier"),
+    email,
+    password: z.string().min(MIN_PASSWORD).max(MAX_PASSWORD),
+    name,
+    vehicle: z.enum(VEHICLES),
+    regionId: z.string().min(1).max(41),
+  }),
+]).openapi("Register");
+
+export const loginSchema = z.strictObject({
+  email,
+  password: z.string().min(1).max(MAX_PASSWORD),
+}).openapi("Login");
+
+export const accountSchema = z.object({
+  id: idSchema,
+  role: z.string(),
+  name: z.string(),
+  email: z.string(),
+}).openapi("Account");
+
+export const sessionSchema = z.object({
+  account: accountSchema,
+  token: z.string(),
+  expiresAt: instantSchema,
+}).openapi("Session");
+
+export const regionSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  timeZone: z.string(),
+  currency: z.string(),
+  bounds: z.object({
+    south: z.number(),
+    west: z.number(),
+    north: z.number(),
+    east: z.number(),
+  }),
+}).openapi("Region");
+
+export const merchantSchema = z.object({
+  id: idSchema,
+  regionId: z.string(),
+  name: z.string(),
+  category: z.string(),
+  address: z.string(),
+  location: pointSchema,
+  preparationMinutes: z.int(),
+  open: z.boolean(),
+  distanceM: z.int().optional(),
+}).openapi("Merchant");
+
+export const menuItemSchema = z.object({
+  id: idSchema,
+  name: z.string(),
+  priceMinor: z.int(),
+  currency: z.string(),
+  available: z.boolean(),
+}).openapi("MenuItem");
+
+export const placeOrderSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("marketplace"),
+    merchantId: idSchema,
+    items: z.array(z.strictObject({
+      menuItemId: idSchema,
+      quantity: z.int().min(1).max(MAX_QUANTITY),
+    })).min(1).max(MAX_ITEMS),
+    dropoff: placeSchema,
+    tipMinor: z.int().min(0).max(MAX_MONEY_MINOR).optional(),
+    note: z.string().max(MAX_NOTE).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal("parcel"),
+    pickup: placeSchema,
+    dropoff: placeSchema,
+    tipMinor: z.int().min(0).max(MAX_MONEY_MINOR).optional(),
+    note: z.string().max(MAX_NOTE).optional(),
+  }),
+]).openapi("PlaceOrder");
+export type PlaceOrder = z.infer<typeof placeOrderSchema>;
+
+export const orderSchema = z.object({
+  id: idSchema,
+  kind: z.enum(ORDER_KINDS),
+  status: z.enum(ORDER_STATES),
+  version: z.int(),
+  regionId: z.string(),
+  merchantId: idSchema.nullable(),
+  items: z.array(z.object({
+    menuItemId: idSchema,
+    name: z.string(),
+    quantity: z.int(),
+    priceMinor: z.int(),
+  })),
+  note: z.string().nullable(),
+  pickup: placeSchema,
+  dropoff: placeSchema,
+  distanceM: z.int(),
+  priceMinor: z.object({
+    items: z.int(),
+    delivery: z.int(),
+    tip: z.int(),
+    total: z.int(),
+  }),
+  currency: z.string(),
+  placedAt: instantSchema,
+  estimatedDeliveryAt: instantSchema,
+  stateTimes: z.record(z.string(), instantSchema),
+  courier: z.object({ id: idSchema, name: z.string(), vehicle: z.string() }).nullable(),
+  tracking: z.object({
+    url: z.string(),
+    /** Only in the answer that created the order. */
+    token: z.string().optional(),
+  }),
+}).openapi("Order");
+export type OrderJson = z.infer<typeof orderSchema>;
+
+export const courierSchema = z.object({
+  id: idSchema,
+  name: z.string(),
+  regionId: z.string(),
+  vehicle: z.string(),
+  capacity: z.int(),
+  status: z.enum(COURIER_STATUSES),
+  version: z.int(),
+}).openapi("Courier");
+
+export const offerSchema = z.object({
+  id: idSchema,
+  orderId: idSchema,
+  attempt: z.int(),
+  distanceToPickupM: z.int(),
+  distanceM: z.int(),
+  expiresAt: instantSchema,
+  pickup: placeSchema,
+  dropoff: placeSchema,
+}).openapi("Offer");
+
+export const assignmentSchema = z.object({
+  id: idSchema,
+  orderId: idSchema,
+  order: orderSchema,
+}).openapi("Assignment");
+
+export const ticketSchema = z.object({
+  ticket: z.string(),
+  expiresAt: instantSchema,
+  webSocketUrl: z.string(),
+  eventStreamUrl: z.string().optional(),
+}).openapi("Ticket");
+
+export const orderEventSchema = z.object({
+  id: idSchema,
+  type: z.string(),
+  occurredAt: instantSchema,
+  data: z.unknown(),
+}).openapi("OrderEvent");
+
+/** A page of a list. */
+export function pageOf<Item extends z.ZodType>(item: Item) {
+  return z.object({ items: z.array(item), nextCursor: z.string().nullable() });
+}
+
+/** A whole list. */
+export function listOf<Item extends z.ZodType>(item: Item) {
+  return z.object({ items: z.array(item) });
+}
+
+export const reasonSchema = z.strictObject({ reason: z.string().max(200).optional() });
+export const idParam = z.object({ id: idSchema });
+export const limitQuery = z.coerce.number().int().min(1).max(MAX_PAGE).default(20);
+export const statusQuery = z.enum(ORDER_STATES).optional();

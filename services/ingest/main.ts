@@ -1,0 +1,79 @@
+import { Sessions } from "shared/auth/sessions.ts";
+import { Availability } from "shared/availability/availability.ts";
+import { speedOnlyInDemo } from "shared/config/fields.ts";
+import { uuidv7 } from "shared/ids/uuid.ts";
+import { connectRedis, connectRedisBlocking, startRedis } from "shared/redis/connect.ts";
+import { redisKeys } from "shared/redis/keys.ts";
+import { runService } from "shared/service/run_service.ts";
+import { connectSql } from "shared/sql/connect.ts";
+import { requireSchema } from "shared/sql/migrate.ts";
+import { SCHEMA_VERSION } from "shared/sql/schema_version.ts";
+import { consumeRegions } from "shared/streams/region_consumers.ts";
+import { createApp } from "./app.ts";
+import { ingestFields } from "./config.ts";
+import { CourierDirectory } from "./courier_directory.ts";
+import { LastPositions } from "./last_positions.ts";
+import { createIngestMetrics } from "./metrics.ts";
+import { PrincipalCache } from "./principal_cache.ts";
+import { FixRecorder } from "./record_fix.ts";
+
+await runService({
+  name: "ingest",
+  fields: ingestFields,
+  rules: [speedOnlyInDemo],
+  start: async ({ config, log, metrics, health, onStop }) => {
+    const sql = connectSql(config.DATABASE_URL, { applicationName: "ingest", max: 4 });
+    onStop("postgres", () => sql.end({ timeout: 2 }));
+    await requireSchema(sql, SCHEMA_VERSION);
+    const redis = connectRedis(config.REDIS_URL, { name: "ingest", log });
+    onStop("redis", () => Promise.resolve(redis.disconnect()));
+    await startRedis(redis);
+    health.add("postgres", () => sql`select 1`, { required: true });
+    health.add("redis", () => redis.ping(), { required: true });
+
+    const keys = redisKeys(config.REDIS_KEY_PREFIX);
+    const stopping = new AbortController();
+    const lastPositions = new LastPositions(sql, log);
+    const flushing = lastPositions.run(stopping.signal);
+    const consuming = consumeRegions({
+      group: "ingest",
+      keys,
+      sql,
+      redis,
+      openBlocking: () => connectRedisBlocking(config.REDIS_URL, { name: "ingest-events", log }),
+      owner: `ingest:${config.INSTANCE_ID}:${uuidv7()}`,
+      log,
+      signal: stopping.signal,
+      handle: async (event, { partition }) => {
+        if (event.type !== "courier.availability_changed") return;
+        const { courierId, status, courierVersion } = event.data;
+        // Idempotent by the version: no record of the event id is needed.
+        await new Availability(redis, keys, partition).applyStatus(
+          courierId,
+          status,
+          courierVersion,
+        );
+      },
+    });
+    onStop("loops", async () => {
+      stopping.abort();
+      await Promise.all([flushing, consuming]);
+    });
+
+    const recorder = new FixRecorder({
+      redis,
+      keys,
+      directory: new CourierDirectory(sql),
+      lastPositions,
+      metrics: createIngestMetrics(metrics.registry),
+    });
+    const principals = new PrincipalCache(new Sessions({ sql, redis, keys, log }));
+    return createApp({
+      recorder,
+      findPrincipal: (token) => principals.find(token),
+      log,
+      metrics,
+      corsOrigins: config.CORS_ORIGINS,
+    });
+  },
+});

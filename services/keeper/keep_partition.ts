@@ -1,0 +1,94 @@
+import { Availability } from "shared/availability/availability.ts";
+import { pause } from "shared/clock/timeout.ts";
+import type { Wake } from "shared/clock/wake.ts";
+import { type Lease, whileLeased } from "shared/lease/lease.ts";
+import type { Log } from "shared/log/log.ts";
+import { runRelay } from "shared/outbox/relay.ts";
+import type { Redis } from "shared/redis/connect.ts";
+import type { RedisKeys } from "shared/redis/keys.ts";
+import type { PartitionWork } from "shared/regions/partitions.ts";
+import type { Sql } from "shared/sql/connect.ts";
+import { type TrimRule, trimStream } from "shared/streams/trim.ts";
+import type { KeeperMetrics } from "./metrics.ts";
+import { sweepSilentCouriers } from "./sweep_silent.ts";
+
+const TRIM_MS = 10_000;
+/** Long enough for the relay to recognise what it has published before. */
+const KEEP_EVENTS_MS = 10 * 60_000;
+const KEEP_POSITIONS_MS = 60_000;
+
+export interface KeepOptions {
+  readonly sql: Sql;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly metrics: KeeperMetrics;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly owner: string;
+  notifyOutbox(): void;
+  /** A wake-up for one relay, notified after every commit that wrote events. */
+  relayWake(): Wake;
+}
+
+/** Relay, silence sweep and trimming of one partition, whenever this process owns it. */
+export async function keepPartition(options: KeepOptions, work: PartitionWork): Promise<void> {
+  const name = `keeper:${work.partition}`;
+  await whileLeased({ ...options, name }, async (lease, held) => {
+    // One that ends (fenced off) ends the others: they must not outlive the ownership.
+    const own = new AbortController();
+    const signal = AbortSignal.any([held, own.signal]);
+    const end = () => own.abort();
+    await Promise.all([
+      relay(options, work, lease, signal).finally(end),
+      sweep(options, work, signal).finally(end),
+      trim(options, work, signal).finally(end),
+    ]);
+  });
+}
+
+async function relay(
+  options: KeepOptions,
+  { region, shard }: PartitionWork,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<void> {
+  await runRelay({
+    ...options,
+    region: region.id,
+    shard,
+    lease,
+    signal,
+    wake: options.relayWake(),
+    onPublished: (count) => options.metrics.published.inc(count),
+  });
+}
+
+async function sweep(options: KeepOptions, work: PartitionWork, signal: AbortSignal) {
+  const availability = new Availability(options.redis, options.keys, work.partition);
+  await sweepSilentCouriers({ ...options, signal, availability }, work);
+}
+
+async function trim(
+  { redis, keys, metrics, log }: KeepOptions,
+  { partition }: PartitionWork,
+  signal: AbortSignal,
+): Promise<void> {
+  const rules: TrimRule[] = [
+    {
+      stream: keys.events(partition),
+      groups: ["matcher", "ingest", "tracker"],
+      keepMs: KEEP_EVENTS_MS,
+    },
+    { stream: keys.positions(partition), groups: ["tracker"], keepMs: KEEP_POSITIONS_MS },
+  ];
+  while (!signal.aborted) {
+    await pause(TRIM_MS, signal);
+    for (const rule of rules) {
+      try {
+        metrics.trimmed.inc(await trimStream(redis, rule, Date.now()));
+      } catch (error) {
+        log.warn("stream not trimmed; it is tried again", { stream: rule.stream, error });
+      }
+    }
+  }
+}

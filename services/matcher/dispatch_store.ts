@@ -1,0 +1,74 @@
+/** What the matcher reads of Postgres: orders that wait and couriers that could be asked. */
+import { isDispatchable, type OrderKind, type OrderState } from "shared/orders/lifecycle.ts";
+import type { Queryable } from "shared/sql/connect.ts";
+import type { AskedCourier, OpenOrder } from "./match_nearest.ts";
+
+interface OrderRow {
+  readonly id: string;
+  readonly kind: OrderKind;
+  readonly status: OrderState;
+  readonly pickupLat: number;
+  readonly pickupLon: number;
+  readonly isTaken: boolean;
+  readonly asked: readonly {
+    readonly courierId: string;
+    readonly status: AskedCourier["outcome"];
+    readonly closedAtMs: number;
+  }[];
+}
+
+/**
+ * Orders of a partition that wait for a courier.
+ *
+ * @param ids only these; all of the partition when absent.
+ */
+export async function readOpenOrders(
+  sql: Queryable,
+  region: string,
+  shard: number,
+  ids?: readonly string[],
+): Promise<OpenOrder[]> {
+  if (ids?.length === 0) return [];
+  const rows = await sql<OrderRow[]>`
+    select o.id, o.kind, o.status, o.pickup_lat, o.pickup_lon,
+      exists (select 1 from assignments where order_id = o.id and ended_at is null)
+        or exists (select 1 from offers where order_id = o.id and status = 'pending') as is_taken,
+      coalesce((
+        select jsonb_agg(jsonb_build_object('courierId', courier_id, 'status', status,
+          'closedAtMs', extract(epoch from closed_at) * 1000))
+        from offers where order_id = o.id and status <> 'pending'
+      ), '[]') as asked
+    from orders o
+    where o.region = ${region} and o.shard = ${shard}
+      and o.status in ('placed', 'confirmed', 'preparing', 'ready_for_pickup')
+      ${ids === undefined ? sql`` : sql`and o.id = any(${[...ids]}::uuid[])`}`;
+  return rows.filter((row) => !row.isTaken && isDispatchable(row.kind, row.status)).map((row) => ({
+    id: row.id,
+    pickup: { lat: row.pickupLat, lon: row.pickupLon },
+    asked: row.asked.map(({ courierId, status, closedAtMs }) => ({
+      courierId,
+      outcome: status,
+      closedAtMs,
+    })),
+  }));
+}
+
+export interface CourierVersion {
+  readonly id: string;
+  readonly version: number;
+}
+
+/** Couriers of a partition that are available and have no offer waiting. */
+export async function readIdleCouriers(
+  sql: Queryable,
+  region: string,
+  shard: number,
+  ids?: readonly string[],
+): Promise<CourierVersion[]> {
+  if (ids?.length === 0) return [];
+  return await sql<CourierVersion[]>`
+    select c.id, c.version from couriers c
+    where c.region = ${region} and c.shard = ${shard} and c.status = 'available'
+      and not exists (select 1 from offers where courier_id = c.id and status = 'pending')
+      ${ids === undefined ? sql`` : sql`and c.id = any(${[...ids]}::uuid[])`}`;
+}

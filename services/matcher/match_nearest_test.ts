@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { DEFAULT_REGION_POLICY } from "shared/regions/region.ts";
+import { type IdleCourier, matchNearest, type OpenOrder } from "./match_nearest.ts";
+
+const policy = DEFAULT_REGION_POLICY.dispatch;
+const nowMs = 1_000_000;
+
+/** Metres north of a fixed place: enough for one-dimensional stories. */
+function at(northM: number) {
+  return { lat: 57.7 + northM / 111_195, lon: 11.97 };
+}
+
+function order(id: string, northM: number, asked: OpenOrder["asked"] = []): OpenOrder {
+  return { id, pickup: at(northM), asked };
+}
+
+function courier(id: string, northM: number, receivedAtMs = nowMs): IdleCourier {
+  return { id, version: 1, position: { point: at(northM), receivedAtMs } };
+}
+
+function pairs(orders: OpenOrder[], couriers: IdleCourier[]) {
+  return matchNearest({ orders, couriers, policy, nowMs })
+    .map((match) => `${match.orderId}-${match.courierId}`);
+}
+
+Deno.test("matchNearest() asks the nearest courier", () => {
+  assert.deepEqual(pairs([order("o1", 0)], [courier("c1", 900), courier("c2", 300)]), ["o1-c2"]);
+});
+
+Deno.test("matchNearest() serves the oldest order first and gives no courier two orders", () => {
+  const orders = [order("o2", 0), order("o1", 0)];
+  assert.deepEqual(pairs(orders, [courier("c1", 100), courier("c2", 200)]), ["o1-c1", "o2-c2"]);
+  assert.deepEqual(pairs(orders, [courier("c1", 100)]), ["o1-c1"]);
+});
+
+Deno.test("matchNearest() looks at every courier, however many nearer ones are out", () => {
+  const silent = Array.from({ length: 60 }, (_, index) => courier(`s${index}`, 10, nowMs - 60_000));
+  assert.deepEqual(pairs([order("o1", 0)], [...silent, courier("free", 2_200)]), ["o1-free"]);
+});
+
+Deno.test("matchNearest() leaves out silent, unknown and far couriers, and says how many", () => {
+  const [match] = matchNearest({
+    orders: [order("o1", 0)],
+    couriers: [
+      courier("silent", 1, nowMs - 45_001),
+      { id: "new", version: 1, position: undefined },
+      courier("far", 10_100),
+      courier("ok", 500),
+      courier("second", 800),
+    ],
+    policy,
+    nowMs,
+  });
+  assert.equal(match?.courierId, "ok");
+  assert.deepEqual(match?.explanation, {
+    policy: "nearest",
+    candidates: [{ courierId: "ok", distanceM: 500 }, { courierId: "second", distanceM: 800 }],
+    excluded: { silent: 1, no_position: 1, too_far: 1 },
+    runnerUpBehindM: 300,
+  });
+});
+
+Deno.test("matchNearest() never asks again who declined, and who lapsed only after a while", () => {
+  const asked = [
+    { courierId: "c1", outcome: "rejected", closedAtMs: 0 },
+    { courierId: "c2", outcome: "expired", closedAtMs: nowMs - 59_999 },
+    { courierId: "c3", outcome: "expired", closedAtMs: nowMs - 60_000 },
+  ] as const;
+  const couriers = [courier("c1", 10), courier("c2", 20), courier("c3", 30)];
+  assert.deepEqual(pairs([order("o1", 0, asked)], couriers), ["o1-c3"]);
+});
+
+Deno.test("matchNearest() is a matching, whatever the order of its input (property)", () => {
+  const seed = 20261121;
+  console.log(`seed ${seed}`);
+  const orders = fc.uniqueArray(fc.integer({ min: 0, max: 50 }), { maxLength: 20 })
+    .map((ids) => ids.map((id) => order(`o${String(id).padStart(2, "0")}`, id * 40)));
+  const couriers = fc.uniqueArray(fc.integer({ min: 0, max: 50 }), { maxLength: 20 })
+    .map((ids) => ids.map((id) => courier(`c${id}`, id * 37)));
+  fc.assert(
+    fc.property(orders, couriers, (all, idle) => {
+      const matches = matchNearest({ orders: all, couriers: idle, policy, nowMs });
+      assert.equal(new Set(matches.map((m) => m.courierId)).size, matches.length);
+      assert.equal(new Set(matches.map((m) => m.orderId)).size, matches.length);
+      assert.equal(matches.length, Math.min(all.length, idle.length));
+      const shuffled = matchNearest({
+        orders: [...all].reverse(),
+        couriers: [...idle].reverse(),
+        policy,
+        nowMs,
+      });
+      assert.deepEqual(shuffled, matches);
+    }),
+    { seed, numRuns: 300 },
+  );
+});

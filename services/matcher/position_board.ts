@@ -1,0 +1,83 @@
+/**
+ * Where every courier of a partition was last heard, in this process's memory: fed by the position
+ * stream, so that a decision asks nobody. Ages are on Redis's clock, which also stamped the fixes.
+ */
+import { parseStreamedFixes, type StreamedFix } from "shared/availability/availability.ts";
+import { HIDDEN_AFTER_MS } from "shared/availability/scripts.ts";
+import { pause, withTimeout } from "shared/clock/timeout.ts";
+import type { Point } from "shared/geo/point.ts";
+import type { Log } from "shared/log/log.ts";
+import type { Redis } from "shared/redis/connect.ts";
+
+const BLOCK_MS = 1_000;
+const READ_TIMEOUT_MS = BLOCK_MS + 3_000;
+const READ_COUNT = 500;
+const RETRY_MS = 500;
+
+export interface KnownPosition {
+  readonly point: Point;
+  /** On this process's clock. */
+  readonly receivedAtMs: number;
+}
+
+export class PositionBoard {
+  readonly #positions = new Map<string, KnownPosition & { readonly recordedAtMs: number }>();
+  /** Redis's clock minus ours. */
+  #clockAheadMs = 0;
+  #lastId = "0";
+
+  find(courierId: string): KnownPosition | undefined {
+    return this.#positions.get(courierId);
+  }
+
+  /** Takes fixes in; an older one never replaces a newer one. */
+  apply(fixes: readonly StreamedFix[]): void {
+    for (const { courierId, receivedAtMs, recordedAtMs, fix } of fixes) {
+      const known = this.#positions.get(courierId);
+      if (known !== undefined && known.recordedAtMs >= recordedAtMs) continue;
+      this.#positions.set(courierId, {
+        point: { lat: fix.lat, lon: fix.lon },
+        receivedAtMs: receivedAtMs - this.#clockAheadMs,
+        recordedAtMs,
+      });
+    }
+  }
+
+  /** Reads what is still fresh, then follows the stream until the signal aborts. */
+  async follow(
+    stream: string,
+    { redis, log, signal }: { redis: Redis; log: Log; signal: AbortSignal },
+  ): Promise<void> {
+    signal.addEventListener("abort", () => redis.disconnect(), { once: true });
+    await this.#startBeforeFresh(redis);
+    while (!signal.aborted) {
+      try {
+        await this.#read(redis, stream);
+      } catch (error) {
+        if (signal.aborted) return;
+        log.warn("cannot read positions; it is tried again", { error });
+        redis.disconnect(true);
+        await pause(RETRY_MS, signal);
+      }
+    }
+  }
+
+  async #startBeforeFresh(redis: Redis): Promise<void> {
+    const [seconds, micros] = await redis.time();
+    const redisNowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+    this.#clockAheadMs = redisNowMs - Date.now();
+    this.#lastId = `${redisNowMs - HIDDEN_AFTER_MS}-0`;
+  }
+
+  async #read(redis: Redis, stream: string): Promise<void> {
+    const reply = await withTimeout(
+      "XREAD",
+      READ_TIMEOUT_MS,
+      redis.xread("COUNT", READ_COUNT, "BLOCK", BLOCK_MS, "STREAMS", stream, this.#lastId),
+    );
+    for (const [id, flat] of reply?.[0]?.[1] ?? []) {
+      this.#lastId = id;
+      this.apply(parseStreamedFixes({ fixes: flat[flat.indexOf("fixes") + 1] ?? "[]" }));
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import { consumeTicket } from "shared/auth/tickets.ts";
+import { hashToken } from "shared/auth/token.ts";
+import { type RequestContext, serveRequests } from "shared/http/serve_requests.ts";
+import { isUuid } from "shared/ids/uuid.ts";
+import type { Metrics } from "shared/metrics/metrics.ts";
+import { listPendingOffers } from "shared/orders/offer_view.ts";
+import { ProblemError } from "shared/problem/problem.ts";
+import type { Redis } from "shared/redis/connect.ts";
+import { partitionOf } from "shared/redis/keys.ts";
+import { type FollowDeps, TrackFollower } from "./follow_track.ts";
+import { openEventStream, openWebSocket, type Sink } from "./sink.ts";
+import { type OrderForTrack, readOrderForTrack } from "./snapshot.ts";
+import { parseCursor } from "./track_log.ts";
+
+export interface TrackerDeps extends FollowDeps {
+  readonly redis: Redis;
+  readonly serviceMetrics: Metrics;
+  /** Origins whose pages may connect. */
+  readonly corsOrigins: readonly string[];
+}
+
+const TRACK_PATH = /^\/api\/v1\/orders\/([^/]+)\/track$/;
+
+/** The tracker as a fetch handler. */
+export function createApp(deps: TrackerDeps): { fetch(request: Request): Promise<Response> } {
+  const options = { log: deps.log, metrics: deps.serviceMetrics };
+  const fetch = serveRequests(options, async (request, context) => {
+    const url = new URL(request.url);
+    const orderId = TRACK_PATH.exec(url.pathname)?.[1];
+    if (orderId === undefined && url.pathname !== "/api/v1/courier/channel") {
+      throw new ProblemError("route.not_found");
+    }
+    context.route = orderId === undefined ? url.pathname : "/api/v1/orders/:id/track";
+    const cors = corsHeaders(deps, request);
+    if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: cors });
+    if (request.method !== "GET") throw new ProblemError("route.method_not_allowed");
+    if (orderId !== undefined) {
+      return await track(deps, request, context, { orderId, url, cors });
+    }
+    return await courierChannel(deps, request, context, url);
+  });
+  return { fetch };
+}
+
+async function track(
+  deps: TrackerDeps,
+  request: Request,
+  context: RequestContext,
+  { orderId, url, cors }: { orderId: string; url: URL; cors: Record<string, string> },
+): Promise<Response> {
+  const { partition } = await requireViewer(deps, request, url, orderId);
+  context.ids["orderId"] = orderId;
+  // EventSource sends where it stopped in a header; everybody else in the query.
+  const since = parseCursor(url.searchParams.get("since") ?? request.headers.get("last-event-id"));
+  let follower: TrackFollower | undefined;
+  const options = {
+    log: context.log,
+    metrics: deps.metrics,
+    kind: "track" as const,
+    onOpen: async (sink: Sink) => {
+      follower = new TrackFollower(deps, orderId, partition, sink);
+      await follower.start(since);
+    },
+    onClose: () => follower?.stop(),
+  };
+  return isUpgrade(request) ? openWebSocket(request, options) : openEventStream(options, cors);
+}
+
+/** A ticket, or the secret of the tracking link. Whoever has neither learns nothing. */
+async function requireViewer(
+  deps: TrackerDeps,
+  request: Request,
+  url: URL,
+  orderId: string,
+): Promise<OrderForTrack> {
+  const found = isUuid(orderId) ? await readOrderForTrack(deps.sql, orderId) : undefined;
+  const token = request.headers.get("x-tracking-token");
+  if (token !== null) {
+    const hash = await hashToken(token);
+    const matches = found !== undefined &&
+      hash.every((byte, index) => byte === found.trackingTokenHash[index]);
+    if (!matches) throw new ProblemError("order.not_found");
+    return found;
+  }
+  const secret = url.searchParams.get("ticket");
+  if (secret === null) throw new ProblemError("auth.required");
+  const ticket = await consumeTicket(deps.redis, deps.keys, secret);
+  if (ticket?.kind !== "track" || ticket.orderId !== orderId || found === undefined) {
+    throw new ProblemError("ticket.invalid");
+  }
+  return found;
+}
+
+/** Offers and assignments of one courier as they happen, after those that wait already. */
+async function courierChannel(
+  deps: TrackerDeps,
+  request: Request,
+  context: RequestContext,
+  url: URL,
+): Promise<Response> {
+  if (!isUpgrade(request)) {
+    throw new ProblemError("request.invalid", {
+      errors: [{ field: "upgrade", bound: "must be websocket" }],
+    });
+  }
+  const secret = url.searchParams.get("ticket");
+  if (secret === null) throw new ProblemError("auth.required");
+  const ticket = await consumeTicket(deps.redis, deps.keys, secret);
+  if (ticket?.kind !== "courier_channel") throw new ProblemError("ticket.invalid");
+  const { courierId } = ticket;
+  const [courier] = await deps.sql<{ region: string; shard: number }[]>`
+    select region, shard from couriers where id = ${courierId}`;
+  if (courier === undefined) throw new ProblemError("ticket.invalid");
+  context.ids["courierId"] = courierId;
+  const channel = deps.keys.courierChannel(partitionOf(courier.region, courier.shard), courierId);
+  let stop: (() => void) | undefined;
+  let isClosed = false;
+  return openWebSocket(request, {
+    log: context.log,
+    metrics: deps.metrics,
+    kind: "courier_channel",
+    onOpen: async (sink) => {
+      // The snapshot must come first: what is heard meanwhile waits.
+      let waiting: string[] | undefined = [];
+      stop = await deps.channels.listen(
+        channel,
+        (message) => waiting === undefined ? sink.send(message) : waiting.push(message),
+        () => sink.close(1012, "messages may have been missed"),
+      );
+      if (isClosed) return stop();
+      const offers = await listPendingOffers(deps.sql, courierId);
+      sink.send(JSON.stringify({ type: "offers", offers }));
+      for (const message of waiting) sink.send(message);
+      waiting = undefined;
+    },
+    onClose: () => {
+      isClosed = true;
+      stop?.();
+    },
+  });
+}
+
+function isUpgrade(request: Request): boolean {
+  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
+function corsHeaders(deps: TrackerDeps, request: Request): Record<string, string> {
+  const origin = request.headers.get("origin");
+  if (origin === null) return {};
+  // Also for WebSockets, which no browser holds back by itself (OWASP ASVS 4.4.2).
+  if (!deps.corsOrigins.includes(origin)) {
+    throw new ProblemError("auth.forbidden", {
+      detail: "Cannot connect: the origin is not allowed",
+    });
+  }
+  return {
+    "access-control-allow-origin": origin,
+    "access-control-allow-headers": "x-tracking-token, last-event-id",
+    "access-control-max-age": "600",
+    "vary": "Origin",
+  };
+}

@@ -1,0 +1,140 @@
+/**
+ * One viewer of one order: a snapshot or what was missed, then everything as it happens.
+ *
+ * Contract: subscribe first (and buffer), then read, then merge by sequence number, as Centrifugo
+ * does. So nothing published between reading and subscribing is lost or shown twice. Frames leave
+ * with numbers that grow by one; where that cannot be kept the connection ends with 1012 and the
+ * client resumes.
+ */
+import type { Log } from "shared/log/log.ts";
+import type { Partition, RedisKeys } from "shared/redis/keys.ts";
+import type { Sql } from "shared/sql/connect.ts";
+import { isTerminal, type OrderState } from "shared/orders/lifecycle.ts";
+import type { Channels } from "./channels.ts";
+import type { TrackerMetrics } from "./metrics.ts";
+import type { Sink } from "./sink.ts";
+import { readOrderForTrack } from "./snapshot.ts";
+import type { Cursor, TrackLog } from "./track_log.ts";
+
+/** Frames that may wait while history is read; a viewer that needs more starts anew. */
+const MAX_BUFFERED_FRAMES = 1_000;
+/** Watching is renewed before it ends (1 h). */
+const WATCH_RENEW_MS = 20 * 60_000;
+
+export interface FollowDeps {
+  readonly sql: Sql;
+  readonly keys: RedisKeys;
+  readonly channels: Channels;
+  readonly trackLog: TrackLog;
+  readonly metrics: TrackerMetrics;
+  readonly log: Log;
+}
+
+interface Frame {
+  readonly type: string;
+  readonly epoch: string;
+  readonly seq: number;
+  readonly status?: OrderState;
+}
+
+/** Follows an order for one connection until `stop` or the order's end. */
+export class TrackFollower {
+  readonly #deps: FollowDeps;
+  readonly #orderId: string;
+  readonly #partition: Partition;
+  readonly #sink: Sink;
+  /** Frames heard while history is read; undefined once the follower is live. */
+  #buffer: string[] | undefined = [];
+  #position: Cursor | undefined;
+  #stopListening: (() => void) | undefined;
+  #watchTimer: ReturnType<typeof setInterval> | undefined;
+  #isStopped = false;
+
+  constructor(deps: FollowDeps, orderId: string, partition: Partition, sink: Sink) {
+    this.#deps = deps;
+    this.#orderId = orderId;
+    this.#partition = partition;
+    this.#sink = sink;
+  }
+
+  /** Starts; resolves when the viewer is live. */
+  async start(since: Cursor | undefined): Promise<void> {
+    const { channels, keys, trackLog } = this.#deps;
+    this.#stopListening = await channels.listen(
+      keys.trackChannel(this.#partition, this.#orderId),
+      (frame) => this.#hear(frame),
+      () => this.#sink.close(1012, "messages may have been missed"),
+    );
+    if (this.#isStopped) return this.stop();
+    await this.#watch();
+    const missed = since === undefined
+      ? undefined
+      : await trackLog.since(this.#partition, this.#orderId, since);
+    if (since !== undefined && missed !== undefined) this.#resume(since, missed);
+    else await this.#sendSnapshot(since === undefined ? "snapshot" : "reset");
+    const buffered = this.#buffer ?? [];
+    this.#buffer = undefined;
+    for (const frame of buffered) this.#forward(frame);
+  }
+
+  /** Ends; safe to call more than once. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+    clearInterval(this.#watchTimer);
+  }
+
+  async #watch(): Promise<void> {
+    const { trackLog } = this.#deps;
+    await trackLog.watch(this.#partition, this.#orderId);
+    this.#watchTimer = setInterval(() => {
+      // A failed renewal only costs positions in the log, and the next one mends it.
+      trackLog.watch(this.#partition, this.#orderId).catch((error) =>
+        this.#deps.log.warn("watch not renewed", { orderId: this.#orderId, error })
+      );
+    }, WATCH_RENEW_MS);
+  }
+
+  #resume(since: Cursor, missed: readonly string[]): void {
+    this.#deps.metrics.resumes.inc({ result: "recovered" });
+    this.#position = since;
+    this.#sink.send(JSON.stringify({ type: "resumed", ...since, recovered: true }));
+    for (const frame of missed) this.#forward(frame);
+  }
+
+  async #sendSnapshot(type: "snapshot" | "reset"): Promise<void> {
+    this.#deps.metrics.resumes.inc({ result: type });
+    // The head before the row: the row then holds at least what the head's frames said. Later
+    // frames may repeat it; they carry the order's version, so a client can tell.
+    const head = await this.#deps.trackLog.head(this.#partition, this.#orderId);
+    const found = await readOrderForTrack(this.#deps.sql, this.#orderId);
+    if (found === undefined) return this.#sink.close(1011, "order is gone");
+    const { epoch, seq } = head;
+    this.#position = { epoch, seq };
+    const isVisible = found.order.courier !== null && head.position !== undefined;
+    const position = isVisible ? JSON.parse(head.position ?? "null").position : null;
+    this.#sink.send(JSON.stringify({ type, epoch, seq, order: found.order, position }));
+    if (found.isTerminal) this.#sink.close(1000, found.order.status);
+  }
+
+  #hear(frame: string): void {
+    if (this.#buffer === undefined) return this.#forward(frame);
+    if (this.#buffer.length >= MAX_BUFFERED_FRAMES) return this.#sink.close(1013, "too slow");
+    this.#buffer.push(frame);
+  }
+
+  #forward(text: string): void {
+    const frame = JSON.parse(text) as Frame;
+    const at = this.#position;
+    if (at === undefined) return;
+    if (frame.epoch !== at.epoch) return this.#sink.close(1012, "the track began anew");
+    if (frame.seq <= at.seq) return;
+    if (frame.seq !== at.seq + 1) return this.#sink.close(1012, "messages may have been missed");
+    this.#position = { epoch: frame.epoch, seq: frame.seq };
+    this.#sink.send(text);
+    if (frame.status !== undefined && isTerminal(frame.status)) {
+      this.#sink.close(1000, frame.status);
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import { parseStreamedFixes } from "shared/availability/availability.ts";
+import { uuidv7 } from "shared/ids/uuid.ts";
+import { whileLeased } from "shared/lease/lease.ts";
+import type { Log } from "shared/log/log.ts";
+import type { Redis } from "shared/redis/connect.ts";
+import type { RedisKeys } from "shared/redis/keys.ts";
+import { forEachPartition, type PartitionWork } from "shared/regions/partitions.ts";
+import type { Sql } from "shared/sql/connect.ts";
+import { consume } from "shared/streams/consumer.ts";
+import { parseEventEntry } from "shared/streams/event_consumer.ts";
+import { CarriedOrders } from "./carried_orders.ts";
+import type { TrackerMetrics } from "./metrics.ts";
+import { projectEvent, projectFixes, type ProjectorDeps } from "./projector.ts";
+import type { TrackLog } from "./track_log.ts";
+
+const GROUP = "tracker";
+
+export interface ProjectOptions {
+  readonly sql: Sql;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly trackLog: TrackLog;
+  readonly metrics: TrackerMetrics;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly instanceId: string;
+  openBlocking(): Redis;
+}
+
+/** Projects every partition that this process owns, until the signal aborts. */
+export async function projectPartitions(options: ProjectOptions): Promise<void> {
+  const owner = `tracker:${options.instanceId}:${uuidv7()}`;
+  await forEachPartition(options, async (work) => {
+    const name = `consumer:${GROUP}:${work.partition}`;
+    await whileLeased({ ...options, name, owner }, async (_lease, held) => {
+      await projectOwned(options, work, held);
+    });
+  });
+}
+
+/** Both streams of a partition; a failure of one ends both, and the lease is given back. */
+async function projectOwned(
+  options: ProjectOptions,
+  { region, partition }: PartitionWork,
+  held: AbortSignal,
+): Promise<void> {
+  const { sql, redis, keys, log } = options;
+  const carried = new CarriedOrders();
+  await carried.load(sql, region.id);
+  const deps: ProjectorDeps = { ...options, carried, partition };
+  const eventsRedis = options.openBlocking();
+  const positionsRedis = options.openBlocking();
+  const base = { group: GROUP, redis, sql, log, signal: held };
+  try {
+    await Promise.all([eventsRedis.connect(), positionsRedis.connect()]);
+    await Promise.all([
+      consume({
+        ...base,
+        stream: keys.events(partition),
+        blockingRedis: eventsRedis,
+        parse: parseEventEntry,
+        keyOf: (event) => event.key,
+        handle: (event) => projectEvent(deps, event),
+      }),
+      consume({
+        ...base,
+        stream: keys.positions(partition),
+        blockingRedis: positionsRedis,
+        parse: (entry) => parseStreamedFixes(entry.fields),
+        // One key: flushes are handled in order, so a courier's fixes are too.
+        keyOf: () => "positions",
+        handle: (fixes) => projectFixes(deps, fixes),
+      }),
+    ]);
+  } finally {
+    eventsRedis.disconnect();
+    positionsRedis.disconnect();
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Turns events and fixes of one partition into frames of tracks and of couriers' channels.
+ *
+ * Contract: one owner per partition, for events and positions together, so that the map of carried
+ * orders is right for both. Everything may be repeated: track frames are deduplicated by version
+ * in the log's script; channel messages are hints, and a courier that missed one asks again.
+ */
+import type { Envelope } from "shared/events/catalogue.ts";
+import type { StreamedFix } from "shared/availability/availability.ts";
+import { listPendingOffers } from "shared/orders/offer_view.ts";
+import type { Redis } from "shared/redis/connect.ts";
+import { type Partition, partitionOf, type RedisKeys } from "shared/redis/keys.ts";
+import type { Sql } from "shared/sql/connect.ts";
+import type { CarriedOrders } from "./carried_orders.ts";
+import type { TrackerMetrics } from "./metrics.ts";
+import { readCourier } from "./snapshot.ts";
+import type { FrameKind, TrackLog } from "./track_log.ts";
+
+export interface ProjectorDeps {
+  readonly sql: Sql;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly trackLog: TrackLog;
+  readonly carried: CarriedOrders;
+  readonly metrics: TrackerMetrics;
+  readonly partition: Partition;
+}
+
+/** Projects one event. */
+export async function projectEvent(deps: ProjectorDeps, event: Envelope): Promise<void> {
+  switch (event.type) {
+    case "order.status_changed": {
+      const { orderId, orderVersion, to } = event.data;
+      const body = { type: "status", at: event.occurredAt, version: orderVersion, status: to };
+      await append(deps, orderId, "status", orderVersion, body);
+      const courierId = deps.carried.courierOf(orderId);
+      if (courierId === undefined) return;
+      return await tell(deps, courierId, { type: "order.status", orderId, status: to });
+    }
+    case "assignment.created":
+      return await projectAssigned(deps, event);
+    case "assignment.ended": {
+      const { courierId, orderId, orderVersion, reason } = event.data;
+      deps.carried.remove(courierId, orderId);
+      const body = { type: "courier", at: event.occurredAt, version: orderVersion, courier: null };
+      await append(deps, orderId, "courier", orderVersion, body);
+      return await tell(deps, courierId, { type: "assignment.ended", orderId, reason });
+    }
+    case "offer.made": {
+      const { courierId, offerId } = event.data;
+      const offer = (await listPendingOffers(deps.sql, courierId)).find(({ id }) => id === offerId);
+      // Answered or over before it was told: then there is nothing to ask.
+      if (offer === undefined) return;
+      return await tell(deps, courierId, { type: "offer.made", offer });
+    }
+    case "offer.accepted":
+    case "offer.rejected":
+    case "offer.expired":
+    case "offer.withdrawn": {
+      const { courierId, offerId, orderId } = event.data;
+      const reason = event.type.slice("offer.".length);
+      return await tell(deps, courierId, { type: "offer.closed", offerId, orderId, reason });
+    }
+    default:
+      return;
+  }
+}
+
+async function projectAssigned(
+  deps: ProjectorDeps,
+  event: Extract<Envelope, { type: "assignment.created" }>,
+): Promise<void> {
+  const { courierId, orderId, orderVersion, assignmentId } = event.data;
+  deps.carried.add(courierId, { orderId, partition: deps.partition });
+  const courier = await readCourier(deps.sql, courierId);
+  const body = {
+    type: "courier",
+    at: event.occurredAt,
+    version: orderVersion,
+    courier: courier ?? null,
+  };
+  await append(deps, orderId, "courier", orderVersion, body);
+  await tell(deps, courierId, { type: "assignment.created", orderId, assignmentId });
+}
+
+/** Projects the fixes of one flush onto the tracks of what their couriers carry. */
+export async function projectFixes(
+  deps: ProjectorDeps,
+  fixes: readonly StreamedFix[],
+): Promise<void> {
+  await Promise.all(
+    fixes.flatMap(({ courierId, recordedAtMs, fix }) =>
+      deps.carried.of(courierId).map(async ({ orderId, partition }) => {
+        const position = { ...fix, recordedAt: new Date(recordedAtMs).toISOString() };
+        const frame = {
+          kind: "position",
+          version: recordedAtMs,
+          body: { type: "position", position },
+        } as const;
+        if (await deps.trackLog.append(partition, orderId, frame)) {
+          deps.metrics.frames.inc({ kind: "position" });
+        }
+      })
+    ),
+  );
+}
+
+async function append(
+  deps: ProjectorDeps,
+  orderId: string,
+  kind: FrameKind,
+  version: number,
+  body: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const isNew = await deps.trackLog.append(deps.partition, orderId, { kind, version, body });
+  if (isNew) deps.metrics.frames.inc({ kind });
+}
+
+async function tell(
+  deps: ProjectorDeps,
+  courierId: string,
+  message: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const [courier] = await deps.sql<{ region: string; shard: number }[]>`
+    select region, shard from couriers where id = ${courierId}`;
+  if (courier === undefined) return;
+  const partition = partitionOf(courier.region, courier.shard);
+  await deps.redis.publish(deps.keys.courierChannel(partition, courierId), JSON.stringify(message));
+}
