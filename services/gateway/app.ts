@@ -34,6 +34,7 @@ export function createApp(deps: GatewayDeps): { fetch(request: Request): Promise
   describeApi(app);
   app.notFound((c) => problemResponse("route.not_found", {}, c.env.context.requestId));
   app.onError((error, c) => {
+    c.env.context.route = routePath(c, -1);
     if (error instanceof HTTPException) return httpException(error, c.env.context);
     return errorResponse(error, c.env.context);
   });

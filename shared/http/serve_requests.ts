@@ -74,10 +74,12 @@ export function errorResponse(error: unknown, context: RequestContext): Response
   if (error instanceof ProblemError) {
     return problemResponse(error.code, error.extras, context.requestId);
   }
-  context.log.error("request failed", { route: context.route, error, ...context.ids });
+  const { route } = context;
   if (isUnavailable(error)) {
+    context.log.warn("a store is unavailable", { route, error: error.message, ...context.ids });
     return problemResponse("service.unavailable", { retryAfterS: 1 }, context.requestId);
   }
+  context.log.error("request failed", { route, error, ...context.ids });
   return problemResponse("internal", {}, context.requestId);
 }
 
@@ -95,8 +97,14 @@ const UNAVAILABLE_CODES = new Set([
   "53300",
 ]);
 
-function isUnavailable(error: unknown): boolean {
-  return error instanceof Error && "code" in error && UNAVAILABLE_CODES.has(String(error.code));
+/** What ioredis says without a code when Redis is away or does not answer. */
+const UNAVAILABLE_MESSAGES = /^(Stream isn't writeable|Connection is closed|Command timed out)/;
+
+function isUnavailable(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  if (error.name === "MaxRetriesPerRequestError") return true;
+  if ("code" in error && UNAVAILABLE_CODES.has(String(error.code))) return true;
+  return UNAVAILABLE_MESSAGES.test(error.message);
 }
 
 /** Counts the bytes of bodies that are whole; streams and upgrades pass untouched. */

@@ -69,8 +69,8 @@ async function runDemo(
       ? await chooseLocalPlace({ dataDir: options.data, name: `demo-${options.port}` })
       : place,
     durable: true,
-    databaseUrl: Deno.env.get("DATABASE_URL"),
-    redisUrl: Deno.env.get("REDIS_URL"),
+    databaseUrl: given("DATABASE_URL"),
+    redisUrl: given("REDIS_URL"),
     say: printLine,
     signal: wishes.stop,
   });
@@ -85,7 +85,7 @@ async function runDemo(
     }
     const say = (line: string) => supervisor.say(line);
     say(`ready in ${((performance.now() - startedAtMs) / 1000).toFixed(1)} s`);
-    const deps = { options, stores, city, sql, supervisor, say, stop: wishes.stop };
+    const deps = { options, stores, city, sql, supervisor, servers, say, stop: wishes.stop };
     if (options.once) return await runOnce(deps) ? EXIT_OK : EXIT_FAILED;
     await welcome(deps);
     await narrate(sql, say, wishes.stop);
@@ -95,6 +95,12 @@ async function runDemo(
     // Services first, then the servers they use.
     await supervisor.stopAll();
   }
+}
+
+/** A variable that is set to something; empty means unset, as for the services. */
+function given(name: string): string | undefined {
+  const value = Deno.env.get(name);
+  return value === "" ? undefined : value;
 }
 
 async function forget(dataDir: string): Promise<void> {

@@ -5,14 +5,15 @@
 import { Redis } from "ioredis";
 import type { City } from "shared/city/city.ts";
 import { customerHomes } from "shared/city/start_points.ts";
-import { withTimeout } from "shared/clock/timeout.ts";
+import { pause, withTimeout } from "shared/clock/timeout.ts";
 import { distanceM } from "shared/geo/distance.ts";
 import { partitionOf, redisKeys } from "shared/redis/keys.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import { distanceToStreetM } from "shared/streets/nearest_street.ts";
 import type { Supervisor } from "../supervisor.ts";
-import { openCourierEars } from "./courier_ears.ts";
-import type { DemoOptions } from "./options.ts";
+import { CourierEars } from "./courier_ears.ts";
+import type { Servers } from "../servers.ts";
+import { type DemoOptions, KILL_TARGETS } from "./options.ts";
 import { followOrder, type PlacedOrder, type TrackFrame } from "./order_follower.ts";
 import { demoEmail } from "./seed.ts";
 import { type DemoStores, urlOf } from "./services.ts";
@@ -25,6 +26,9 @@ const MAX_STREET_DISTANCE_M = 15;
 /** How far the order should have to go, so that there are enough fixes to judge. */
 const WANTED_DISTANCE_M = 2_500;
 const STREAM_PAGE = 10_000;
+const LOOK_MS = 50;
+/** A courier stands at both ends for a while, on the street outside. */
+const MAX_STOP_DISTANCE_M = 100;
 
 export interface OnceDeps {
   readonly options: DemoOptions;
@@ -32,6 +36,7 @@ export interface OnceDeps {
   readonly city: City;
   readonly sql: Sql;
   readonly supervisor: Supervisor;
+  readonly servers: Servers;
   readonly say: (line: string) => void;
   readonly stop: AbortSignal;
 }
@@ -40,8 +45,9 @@ export interface OnceDeps {
 export async function runOnce(deps: OnceDeps): Promise<boolean> {
   const { options, sql, say } = deps;
   const apiUrl = urlOf(options, "gateway");
-  const ears = await openCourierEars(sql, apiUrl);
+  const ears = new CourierEars(apiUrl);
   try {
+    await ears.open(sql);
     const order = await placeOrder(deps, apiUrl);
     say(`order ${order.id} placed, ${order.distanceM} m to go`);
     const deadline = AbortSignal.any([deps.stop, AbortSignal.timeout(DEADLINE_MS)]);
@@ -52,14 +58,15 @@ export async function runOnce(deps: OnceDeps): Promise<boolean> {
     }, deadline);
     const offer = await withTimeout("the offer", OFFER_DEADLINE_MS, ears.offerOf(order.id));
     say(`offer ${offer.offerId} heard on the channel of courier ${offer.courierId}`);
-    if (options.kill !== undefined) killAfterOffer(deps, options.kill);
-    const ended = await following;
+    // Awaited together: a fault that cannot be made fails the run instead of weakening it.
+    const [ended] = await Promise.all([following, kill(deps, deadline)]);
     printTimeline(frames, order, say);
     const checks = [
       check("the order was delivered", ended === "delivered", `it ended ${ended}`),
       await checkOffer(sql, order, ears.heard),
       checkNoGap(frames),
       checkFixes(deps.city, frames),
+      checkWay(frames, order),
       await checkEvents(deps, order),
     ];
     for (const { name, ok, detail } of checks) say(`${ok ? "ok  " : "FAIL"} ${name}: ${detail}`);
@@ -69,9 +76,22 @@ export async function runOnce(deps: OnceDeps): Promise<boolean> {
   }
 }
 
-function killAfterOffer({ supervisor, say }: OnceDeps, name: string): void {
-  say(`killing ${name} (SIGKILL)`);
-  if (!supervisor.kill(name, "SIGKILL")) throw new Error(`${name} does not run`);
+/** Kills what was asked for; with `each`, the next one when the last is back. */
+async function kill(deps: OnceDeps, signal: AbortSignal): Promise<void> {
+  const { options, supervisor, servers, say } = deps;
+  if (options.kill === undefined) return;
+  const names = options.kill === "each"
+    ? KILL_TARGETS.filter((name) => name !== "each")
+    : [options.kill];
+  for (const name of names) {
+    say(`killing ${name} (SIGKILL)`);
+    const server = name === "redis" || name === "postgres" ? servers[name] : undefined;
+    const isKilled = server?.kill("SIGKILL") ?? supervisor.kill(name, "SIGKILL");
+    if (!isKilled) throw new Error(`${name} does not run`);
+    const isBack = () => server?.isReady ?? supervisor.isReady(name);
+    while (isBack() && !signal.aborted) await pause(LOOK_MS, signal);
+    while (!isBack() && !signal.aborted) await pause(LOOK_MS, signal);
+  }
 }
 
 function tell(frame: TrackFrame, say: (line: string) => void): void {
@@ -235,6 +255,19 @@ function checkFixes(city: City, frames: readonly TrackFrame[]): Check {
     `${near} of ${distinct.size} distinct fixes, the farthest ${
       Math.max(0, ...distinct.values()).toFixed(1)
     } m off`,
+  );
+}
+
+/** The courier was seen at the pickup and at the door. */
+function checkWay(frames: readonly TrackFrame[], order: PlacedOrder): Check {
+  const nearestM = (stop: PlacedOrder["pickup"]) =>
+    Math.min(...frames.map(({ position }) => position ? distanceM(position, stop) : Infinity));
+  const pickupM = nearestM(order.pickup);
+  const dropoffM = nearestM(order.dropoff);
+  return check(
+    `the courier was seen within ${MAX_STOP_DISTANCE_M} m of pickup and door`,
+    pickupM <= MAX_STOP_DISTANCE_M && dropoffM <= MAX_STOP_DISTANCE_M,
+    `${pickupM.toFixed(0)} m and ${dropoffM.toFixed(0)} m`,
   );
 }
 

@@ -12,8 +12,8 @@ export interface DemoOptions {
   readonly data: string | undefined;
   /** Place one order, follow it to its end, check, and exit. */
   readonly once: boolean;
-  /** With `once`: a service to kill after the offer. */
-  readonly kill: DemoService | undefined;
+  /** With `once`: what to kill after the offer. */
+  readonly kill: KillTarget | undefined;
   /** Forget the data of earlier runs. */
   readonly fresh: boolean;
   /** Show the services' request lines. */
@@ -32,6 +32,10 @@ export const DEMO_SERVICES = [
 ] as const;
 export type DemoService = (typeof DEMO_SERVICES)[number];
 
+/** `each` kills every service and both servers in turn, the next when the last is back. */
+export const KILL_TARGETS = [...DEMO_SERVICES, "redis", "postgres", "each"] as const;
+export type KillTarget = (typeof KILL_TARGETS)[number];
+
 export const DEMO_HELP = `Usage: deno task demo [options]
 
   --port N       first of six ports in a row (default 8080)
@@ -40,7 +44,8 @@ export const DEMO_HELP = `Usage: deno task demo [options]
   --data FOLDER  where to keep the data (default .hexmile/demo-<port>)
   --fresh        forget the data of earlier runs
   --once         place one order, follow it to the door, check, exit 0 or 1
-  --kill NAME    with --once: kill a service after the offer (${DEMO_SERVICES.join(", ")})
+  --kill NAME    with --once: kill something after the offer
+                 (${KILL_TARGETS.join(", ")})
   --reload       restart services when the source changes
   --verbose      show request lines`;
 
@@ -50,10 +55,10 @@ const MAX_PORT = 65_530;
 /** Reads the command line. @throws SetupError in one sentence. */
 export function parseDemoOptions(args: readonly string[]): DemoOptions {
   const { values } = readFlags(args);
-  const kill = DEMO_SERVICES.find((name) => name === values.kill);
+  const kill = KILL_TARGETS.find((name) => name === values.kill);
   if (values.kill !== undefined && kill === undefined) {
     throw new SetupError(
-      `--kill must be one of ${DEMO_SERVICES.join(", ")}: it is ${values.kill}.`,
+      `--kill must be one of ${KILL_TARGETS.join(", ")}: it is ${values.kill}.`,
     );
   }
   if (kill !== undefined && !values.once) throw new SetupError("--kill needs --once.");

@@ -26,6 +26,8 @@ export interface PlacedOrder {
   readonly id: string;
   readonly distanceM: number;
   readonly placedAt: string;
+  readonly pickup: { readonly lat: number; readonly lon: number };
+  readonly dropoff: { readonly lat: number; readonly lon: number };
   readonly tracking: { readonly url: string; readonly token: string };
 }
 
