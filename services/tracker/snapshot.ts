@@ -1,4 +1,4 @@
-import { isTerminal, type OrderState } from "shared/orders/lifecycle.ts";
+import { isTerminal, type OrderKind, type OrderState } from "shared/orders/lifecycle.ts";
 import { type PlaceJson, placeJson } from "shared/orders/offer_view.ts";
 import { type Partition, partitionOf } from "shared/redis/keys.ts";
 import type { Queryable } from "shared/sql/connect.ts";
@@ -7,6 +7,7 @@ import type { Queryable } from "shared/sql/connect.ts";
 export interface TrackedOrder {
   readonly id: string;
   readonly regionId: string;
+  readonly kind: OrderKind;
   readonly status: OrderState;
   readonly version: number;
   readonly stateTimes: Readonly<Record<string, string>>;
@@ -32,6 +33,7 @@ interface Row {
   readonly id: string;
   readonly region: string;
   readonly shard: number;
+  readonly kind: OrderKind;
   readonly status: OrderState;
   readonly version: number;
   readonly stateTimes: Record<string, string>;
@@ -53,7 +55,7 @@ export async function readOrderForTrack(
   orderId: string,
 ): Promise<OrderForTrack | undefined> {
   const [row] = await sql<Row[]>`
-    select o.id, o.region, o.shard, o.status, o.version, o.state_times, o.pickup_lat, o.pickup_lon,
+    select o.id, o.region, o.shard, o.kind, o.status, o.version, o.state_times, o.pickup_lat, o.pickup_lon,
       o.pickup_address, o.dropoff_lat, o.dropoff_lon, o.dropoff_address, o.estimated_delivery_at,
       o.tracking_token_hash, a.name as courier_name, c.vehicle as courier_vehicle
     from orders o
@@ -70,6 +72,7 @@ export async function readOrderForTrack(
     order: {
       id: row.id,
       regionId: row.region,
+      kind: row.kind,
       status: row.status,
       version: row.version,
       stateTimes: row.stateTimes,

@@ -36,12 +36,14 @@ export interface DrawableMap {
 export interface DrawableLine {
   readonly class: MapClass;
   readonly points: readonly number[];
+  /** The street's name, for a label along the line; absent where it has none. */
+  readonly name?: string;
 }
 
 /** About 1.1 m: finer than a pixel at any zoom where a whole street is in view. */
 const UNITS_PER_DEGREE = 1e5;
 /** Lines may leave the street's true course by this much. */
-const TOLERANCE_M = 4;
+const TOLERANCE_M = 3;
 
 const MAP_CLASS: Readonly<Record<StreetClass, MapClass>> = {
   motorway: "motorway",
@@ -73,10 +75,11 @@ export function drawableMap(network: StreetNetwork): DrawableMap {
   const bounds = outward(network.bounds);
   const lines: DrawableLine[] = [];
   for (const mapClass of MAP_CLASSES.toReversed()) {
-    for (const vertices of chains(network, mapClass)) {
+    for (const { vertices, name } of chains(network, mapClass)) {
       const line = vertices.map((vertex) => vertexPoint(network, vertex));
       const points = encodeLine(simplifyLine(line, TOLERANCE_M), bounds);
-      if (points.length >= 4) lines.push({ class: mapClass, points });
+      if (points.length < 4) continue;
+      lines.push({ class: mapClass, points, ...(name === "" ? {} : { name }) });
     }
   }
   return {
@@ -103,11 +106,17 @@ export function decodeLine(map: DrawableMap, line: DrawableLine): Point[] {
   return points;
 }
 
+/** Edges of one class and name, joined end to end. */
+interface Chain {
+  readonly vertices: number[];
+  readonly name: string;
+}
+
 /**
- * Edges of one class joined end to end where just two of them meet, as runs of vertices: fewer and
- * longer lines, which simplify better and weigh less.
+ * Edges of one class joined where just two of them meet and both have one name: fewer and longer
+ * lines, which simplify better, weigh less and leave room for a label.
  */
-function chains(network: StreetNetwork, mapClass: MapClass): number[][] {
+function chains(network: StreetNetwork, mapClass: MapClass): Chain[] {
   const edgesAt = new Map<number, number[]>();
   const wanted: number[] = [];
   for (let edge = 0; edge < network.edgeCount; edge++) {
@@ -121,25 +130,26 @@ function chains(network: StreetNetwork, mapClass: MapClass): number[][] {
     }
   }
   const used = new Set<number>();
-  const lines: number[][] = [];
+  const lines: Chain[] = [];
   for (const edge of wanted) {
     if (used.has(edge)) continue;
     used.add(edge);
-    const line = verticesOf(network, edge);
-    extend(network, line, edgesAt, used);
-    line.reverse();
-    extend(network, line, edgesAt, used);
-    lines.push(line);
+    const vertices = verticesOf(network, edge);
+    const nameIndex = network.edgeName[edge]!;
+    extend(network, vertices, nameIndex, { edgesAt, used });
+    vertices.reverse();
+    extend(network, vertices, nameIndex, { edgesAt, used });
+    lines.push({ vertices, name: network.names[nameIndex]! });
   }
   return lines;
 }
 
-/** Appends to `line` as long as exactly one unused edge goes on from its end. */
+/** Appends to `line` as long as exactly one unused edge of the same name goes on from its end. */
 function extend(
   network: StreetNetwork,
   line: number[],
-  edgesAt: ReadonlyMap<number, readonly number[]>,
-  used: Set<number>,
+  nameIndex: number,
+  { edgesAt, used }: { edgesAt: ReadonlyMap<number, readonly number[]>; used: Set<number> },
 ): void {
   // Each round uses up an edge, so there are at most as many rounds as edges.
   for (;;) {
@@ -147,6 +157,7 @@ function extend(
     const meeting = edgesAt.get(end) ?? [];
     const next = meeting.find((edge) => !used.has(edge));
     if (meeting.length !== 2 || next === undefined) return;
+    if (network.edgeName[next] !== nameIndex) return;
     used.add(next);
     const vertices = verticesOf(network, next);
     if (vertices[0] !== end) vertices.reverse();
