@@ -11,8 +11,8 @@ import type { Sql } from "shared/sql/connect.ts";
 /** Streets of a region this gateway can route on and draw. */
 export interface RegionStreets {
   readonly router: Router;
-  /** The drawable street map as JSON text. */
-  readonly mapJson: string;
+  /** The drawable street map as gzipped JSON: made once, because it is large and asked for often. */
+  readonly mapGzip: Uint8Array<ArrayBuffer>;
   readonly attribution: string;
 }
 

@@ -62,11 +62,16 @@ async function loadStreets(folders: readonly string[]): Promise<Map<string, Regi
     const city = await loadCity(folder);
     streets.set(city.region.id, {
       router: createEmbeddedRouter(city.network, { warmUp: ["motorcycle"] }),
-      mapJson: JSON.stringify(drawableMap(city.network)),
+      mapGzip: await gzip(JSON.stringify(drawableMap(city.network))),
       attribution: city.attribution,
     });
   }
   return streets;
+}
+
+async function gzip(text: string): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 /** Names are checked by the route, so they cannot leave the folder. */

@@ -7,7 +7,7 @@
  */
 import type { Envelope } from "shared/events/catalogue.ts";
 import type { Queryable } from "shared/sql/connect.ts";
-import { readIdleCouriers, readOpenOrders } from "./dispatch_store.ts";
+import { type CourierFacts, readIdleCouriers, readOpenOrders } from "./dispatch_store.ts";
 import type { IdleCourier, OpenOrder } from "./match_nearest.ts";
 import type { PositionBoard } from "./position_board.ts";
 
@@ -15,7 +15,7 @@ export class DispatchState {
   readonly #region: string;
   readonly #shard: number;
   readonly #orders = new Map<string, OpenOrder>();
-  readonly #couriers = new Map<string, { id: string; version: number }>();
+  readonly #couriers = new Map<string, CourierFacts>();
   #dirtyOrders = new Set<string>();
   #dirtyCouriers = new Set<string>();
 
@@ -74,10 +74,9 @@ export class DispatchState {
   }
 
   couriers(board: PositionBoard): IdleCourier[] {
-    return [...this.#couriers.values()].map(({ id, version }) => ({
-      id,
-      version,
-      position: board.find(id),
+    return [...this.#couriers.values()].map((courier) => ({
+      ...courier,
+      position: board.find(courier.id),
     }));
   }
 }

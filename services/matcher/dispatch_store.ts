@@ -1,6 +1,7 @@
 /** What the matcher reads of Postgres: orders that wait and couriers that could be asked. */
 import { isDispatchable, type OrderKind, type OrderState } from "shared/orders/lifecycle.ts";
 import type { Queryable } from "shared/sql/connect.ts";
+import type { Vehicle } from "shared/streets/vehicle.ts";
 import type { AskedCourier, OpenOrder } from "./match_nearest.ts";
 
 interface OrderRow {
@@ -9,6 +10,7 @@ interface OrderRow {
   readonly status: OrderState;
   readonly pickupLat: number;
   readonly pickupLon: number;
+  readonly distanceM: number;
   readonly isTaken: boolean;
   readonly asked: readonly {
     readonly courierId: string;
@@ -30,7 +32,7 @@ export async function readOpenOrders(
 ): Promise<OpenOrder[]> {
   if (ids?.length === 0) return [];
   const rows = await sql<OrderRow[]>`
-    select o.id, o.kind, o.status, o.pickup_lat, o.pickup_lon,
+    select o.id, o.kind, o.status, o.pickup_lat, o.pickup_lon, o.distance_m,
       exists (select 1 from assignments where order_id = o.id and ended_at is null)
         or exists (select 1 from offers where order_id = o.id and status = 'pending') as is_taken,
       coalesce((
@@ -45,6 +47,7 @@ export async function readOpenOrders(
   return rows.filter((row) => !row.isTaken && isDispatchable(row.kind, row.status)).map((row) => ({
     id: row.id,
     pickup: { lat: row.pickupLat, lon: row.pickupLon },
+    tripM: row.distanceM,
     asked: row.asked.map(({ courierId, status, closedAtMs }) => ({
       courierId,
       outcome: status,
@@ -53,9 +56,10 @@ export async function readOpenOrders(
   }));
 }
 
-export interface CourierVersion {
+export interface CourierFacts {
   readonly id: string;
   readonly version: number;
+  readonly vehicle: Vehicle;
 }
 
 /** Couriers of a partition that are available and have no offer waiting. */
@@ -64,10 +68,10 @@ export async function readIdleCouriers(
   region: string,
   shard: number,
   ids?: readonly string[],
-): Promise<CourierVersion[]> {
+): Promise<CourierFacts[]> {
   if (ids?.length === 0) return [];
-  return await sql<CourierVersion[]>`
-    select c.id, c.version from couriers c
+  return await sql<CourierFacts[]>`
+    select c.id, c.version, c.vehicle from couriers c
     where c.region = ${region} and c.shard = ${shard} and c.status = 'available'
       and not exists (select 1 from offers where courier_id = c.id and status = 'pending')
       ${ids === undefined ? sql`` : sql`and c.id = any(${[...ids]}::uuid[])`}`;

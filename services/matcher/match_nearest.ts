@@ -3,11 +3,14 @@ import { HIDDEN_AFTER_MS } from "shared/availability/scripts.ts";
 import { distanceM } from "shared/geo/distance.ts";
 import type { Point } from "shared/geo/point.ts";
 import type { RegionPolicy } from "shared/regions/region.ts";
+import type { Vehicle } from "shared/streets/vehicle.ts";
 
 /** An order that waits for a courier. */
 export interface OpenOrder {
   readonly id: string;
   readonly pickup: Point;
+  /** From pickup to dropoff. */
+  readonly tripM: number;
   /** Couriers asked before for this order, and what came of it. */
   readonly asked: readonly AskedCourier[];
 }
@@ -22,6 +25,7 @@ export interface AskedCourier {
 export interface IdleCourier {
   readonly id: string;
   readonly version: number;
+  readonly vehicle: Vehicle;
   /** Undefined until the first fix. */
   readonly position: { readonly point: Point; readonly receivedAtMs: number } | undefined;
 }
@@ -39,6 +43,7 @@ export type Exclusion =
   | "silent"
   | "declined"
   | "asked_lately"
+  | "trip_too_long"
   | "too_far"
   | "taken";
 
@@ -132,6 +137,7 @@ function judge(
     if (asked.outcome === "rejected") return "declined";
     if (nowMs - asked.closedAtMs < policy.askAgainAfterMs) return "asked_lately";
   }
+  if (order.tripM > (policy.maxTripM[courier.vehicle] ?? Infinity)) return "trip_too_long";
   const lengthM = distanceM(courier.position.point, order.pickup);
   return lengthM > policy.maxRadiusM ? "too_far" : lengthM;
 }

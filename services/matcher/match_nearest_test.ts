@@ -12,11 +12,11 @@ function at(northM: number) {
 }
 
 function order(id: string, northM: number, asked: OpenOrder["asked"] = []): OpenOrder {
-  return { id, pickup: at(northM), asked };
+  return { id, pickup: at(northM), tripM: 1_000, asked };
 }
 
 function courier(id: string, northM: number, receivedAtMs = nowMs): IdleCourier {
-  return { id, version: 1, position: { point: at(northM), receivedAtMs } };
+  return { id, version: 1, vehicle: "car", position: { point: at(northM), receivedAtMs } };
 }
 
 function pairs(orders: OpenOrder[], couriers: IdleCourier[]) {
@@ -44,7 +44,7 @@ Deno.test("matchNearest() leaves out silent, unknown and far couriers, and says 
     orders: [order("o1", 0)],
     couriers: [
       courier("silent", 1, nowMs - 45_001),
-      { id: "new", version: 1, position: undefined },
+      { id: "new", version: 1, vehicle: "car", position: undefined },
       courier("far", 10_100),
       courier("ok", 500),
       courier("second", 800),
@@ -59,6 +59,13 @@ Deno.test("matchNearest() leaves out silent, unknown and far couriers, and says 
     excluded: { silent: 1, no_position: 1, too_far: 1 },
     runnerUpBehindM: 300,
   });
+});
+
+Deno.test("matchNearest() asks nobody to walk farther than the policy lets its vehicle go", () => {
+  const onFoot: IdleCourier = { ...courier("walker", 10), vehicle: "foot" };
+  const long = { ...order("o1", 0), tripM: 1_501 };
+  assert.deepEqual(pairs([long], [onFoot, courier("driver", 900)]), ["o1-driver"]);
+  assert.deepEqual(pairs([{ ...long, tripM: 1_500 }], [onFoot]), ["o1-walker"]);
 });
 
 Deno.test("matchNearest() never asks again who declined, and who lapsed only after a while", () => {

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 
 /** Seconds; from a cache hit to a slow dependency. */
 const DURATION_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -18,6 +18,7 @@ export function createMetrics(service: string): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels({ service });
   collectDefaultMetrics({ register: registry });
+  measureMemory(registry);
   return {
     registry,
     httpRequests: new Counter({
@@ -39,4 +40,20 @@ export function createMetrics(service: string): Metrics {
       registers: [registry],
     }),
   };
+}
+
+/** The library reads /proc, which services may not; Deno answers without a permission. */
+function measureMemory(registry: Registry): void {
+  const name = "process_resident_memory_bytes";
+  registry.removeSingleMetric(name);
+  registry.registerMetric(
+    new Gauge({
+      name,
+      help: "Resident memory size in bytes",
+      registers: [],
+      collect() {
+        this.set(Deno.memoryUsage().rss);
+      },
+    }),
+  );
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type Bounds, boundsOf, polygonContains } from "shared/geo/area.ts";
 import type { Point } from "shared/geo/point.ts";
 import type { Queryable, Sql } from "shared/sql/connect.ts";
+import { VEHICLES } from "shared/streets/vehicle.ts";
 
 /**
  * How a region dispatches and prices: data, versioned and validated, so that it can change without
@@ -13,6 +14,8 @@ export const regionPolicySchema = z.strictObject({
     offerTtlMs: z.int().min(1_000).max(600_000),
     /** Couriers farther from the pickup than this are not asked. */
     maxRadiusM: z.int().min(100).max(100_000),
+    /** Longest way from pickup to dropoff that a vehicle is asked to go; any where it is absent. */
+    maxTripM: z.partialRecord(z.enum(VEHICLES), z.int().min(100).max(1_000_000)).default({}),
     /** A courier who let an offer lapse is asked again for the same order after this long. */
     askAgainAfterMs: z.int().min(0).max(3_600_000),
   }),
@@ -29,6 +32,7 @@ export const DEFAULT_REGION_POLICY: RegionPolicy = {
     policy: "nearest",
     offerTtlMs: 30_000,
     maxRadiusM: 10_000,
+    maxTripM: { foot: 1_500, bicycle: 7_000 },
     askAgainAfterMs: 60_000,
   },
   pricing: { baseMinor: 299, perKmMinor: 50 },

@@ -38,7 +38,6 @@ async function main(): Promise<number> {
   try {
     const options = parseDemoOptions(Deno.args);
     const city = await loadCity(options.city);
-    for (const name of DEMO_SERVICES) requireFreePort(portOf(options, name), name, "--port");
     return await runDemo(options, city, wishes, startedAtMs);
   } catch (error) {
     if (wishes.stop.aborted) return EXIT_OK;
@@ -78,6 +77,8 @@ async function runDemo(
   wishes.haste.addEventListener("abort", () => supervisor.hasten());
   const sql = connectSql(servers.databaseUrl, { applicationName: "hexmile-demo", max: 3 });
   try {
+    // Only now: starting the servers has ended what a killed run left on these ports.
+    for (const name of DEMO_SERVICES) requireFreePort(portOf(options, name), name, "--port");
     const stores = await prepare(servers, sql, city, passwordFile(place.dataDir));
     for (const group of await demoServices(options, stores)) {
       if (wishes.stop.aborted) return EXIT_OK;

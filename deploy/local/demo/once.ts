@@ -4,7 +4,6 @@
  */
 import { Redis } from "ioredis";
 import type { City } from "shared/city/city.ts";
-import { customerHomes } from "shared/city/start_points.ts";
 import { pause, withTimeout } from "shared/clock/timeout.ts";
 import { distanceM } from "shared/geo/distance.ts";
 import { partitionOf, redisKeys } from "shared/redis/keys.ts";
@@ -15,6 +14,7 @@ import { CourierEars } from "./courier_ears.ts";
 import type { Servers } from "../servers.ts";
 import { type DemoOptions, KILL_TARGETS } from "./options.ts";
 import { followOrder, type PlacedOrder, type TrackFrame } from "./order_follower.ts";
+import { homeAt } from "./homes.ts";
 import { demoEmail } from "./seed.ts";
 import { type DemoStores, urlOf } from "./services.ts";
 
@@ -121,25 +121,13 @@ async function placeOrder(deps: OnceDeps, apiUrl: string): Promise<PlacedOrder> 
     kind: "marketplace",
     merchantId: merchant.id,
     items: [{ menuItemId, quantity: 2 }],
-    dropoff: chooseDropoff(deps.city, merchant.location),
+    dropoff: homeAt(deps.city, merchant.location, WANTED_DISTANCE_M),
   }, { authorization: `Bearer ${token}`, "idempotency-key": crypto.randomUUID() });
 }
 
 interface MerchantView {
   readonly id: string;
   readonly location: { readonly lat: number; readonly lon: number };
-}
-
-/** The customer's home whose straight distance is nearest to what the checks need. */
-function chooseDropoff(city: City, from: MerchantView["location"]) {
-  const homes = customerHomes(city).map((home) => ({
-    home,
-    offByM: Math.abs(distanceM(from, home) - WANTED_DISTANCE_M),
-  }));
-  homes.sort((a, b) => a.offByM - b.offByM);
-  const [best] = homes;
-  if (best === undefined) throw new Error("the city has no customer");
-  return { lat: best.home.lat, lon: best.home.lon };
 }
 
 async function get<T>(url: string): Promise<T> {

@@ -1,10 +1,13 @@
 import type { City } from "shared/city/city.ts";
-import { customerHomes } from "shared/city/start_points.ts";
 import { createSession } from "shared/auth/sessions.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import type { DemoOptions } from "./options.ts";
+import { homeAt } from "./homes.ts";
 import { demoEmail } from "./seed.ts";
 import { urlOf } from "./services.ts";
+
+/** Far enough to watch, near enough to arrive in a minute or two. */
+const TRIP_M = 1_800;
 
 /** Two lines to paste: one places an order, the other follows it. */
 export async function firstOrderHelp(
@@ -12,11 +15,11 @@ export async function firstOrderHelp(
 ): Promise<string[]> {
   const email = demoEmail("customer", 1, city.region.id);
   const [customer] = await sql<{ id: string }[]>`select id from accounts where email = ${email}`;
-  const [item] = await sql<{ id: string; merchantId: string }[]>`
-    select i.id, i.merchant_id from menu_items i join merchants m on m.id = i.merchant_id
+  const [item] = await sql<{ id: string; merchantId: string; lat: number; lon: number }[]>`
+    select i.id, i.merchant_id, m.lat, m.lon from menu_items i join merchants m on m.id = i.merchant_id
     where m.region = ${city.region.id} order by i.id limit 1`;
-  const [home] = customerHomes(city);
-  if (customer === undefined || item === undefined || home === undefined) return [];
+  if (customer === undefined || item === undefined) return [];
+  const home = homeAt(city, item, TRIP_M);
   const { token } = await createSession(sql, customer.id);
   const body = JSON.stringify({
     kind: "marketplace",
@@ -29,7 +32,7 @@ export async function firstOrderHelp(
     `curl -s ${urlOf(options, "gateway")}/api/v1/orders -H 'authorization: Bearer ${token}' ` +
     `-H 'content-type: application/json' -H "idempotency-key: $(date +%s)" -d '${body}' | tee ${file}`;
   const follow =
-    `curl -N -H "x-tracking-token: $(sed 's/.*"token":"\\([^"]*\\)".*/\\1/' ${file})" ` +
+    `curl -sN -H "x-tracking-token: $(sed 's/.*"token":"\\([^"]*\\)".*/\\1/' ${file})" ` +
     `"${
       urlOf(options, "tracker")
     }/api/v1/orders/$(sed 's/^{"id":"\\([^"]*\\)".*/\\1/' ${file})/track"`;

@@ -33,9 +33,12 @@ export function pageRoutes(deps: GatewayDeps) {
   routes.get("/api/v1/map/:regionId", (c) => {
     const streets = deps.streets.get(c.req.param("regionId"));
     if (streets === undefined) return problemResponse("region.not_found");
-    return new Response(streets.mapJson, {
+    const isGzip = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
+    return new Response(isGzip ? streets.mapGzip : gunzip(streets.mapGzip), {
       headers: {
         "content-type": "application/json",
+        "vary": "Accept-Encoding",
+        ...(isGzip ? { "content-encoding": "gzip" } : {}),
         // The streets of a running gateway do not change; a new city file comes with a restart.
         "cache-control": "public, max-age=3600, s-maxage=86400",
       },
@@ -55,6 +58,10 @@ export function pageRoutes(deps: GatewayDeps) {
     });
   });
   return routes;
+}
+
+function gunzip(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array> {
+  return new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
 }
 
 async function asset(deps: GatewayDeps, c: GatewayContext, name: string): Promise<Response> {
