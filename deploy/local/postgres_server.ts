@@ -3,7 +3,7 @@
  * check of the one the user gave with DATABASE_URL.
  */
 import { join } from "node:path";
-import postgres from "postgres";
+import { connectSql, type Sql } from "shared/sql/connect.ts";
 import { exists, makePrivateFolder } from "./data_dir.ts";
 import { KeptProcess, type ProcessSpec } from "./kept_process.ts";
 import { prepareLog, tailOf, withLog } from "./log_file.ts";
@@ -118,9 +118,9 @@ export async function useGivenPostgres(
 
 async function withConnection<T>(
   url: string,
-  use: (sql: postgres.Sql) => Promise<T>,
+  use: (sql: Sql) => Promise<T>,
 ): Promise<T> {
-  const sql = postgres(url, { max: 1, connect_timeout: CONNECT_TIMEOUT_S, onnotice: () => {} });
+  const sql = connectSql(url, { applicationName: "hexmile-setup", max: 1 });
   try {
     return await use(sql);
   } finally {

@@ -10,7 +10,7 @@
  * was killed with its test) is ended by the run records below TEST_DATA_DIR.
  */
 import { join } from "node:path";
-import postgres from "postgres";
+import { connectSql } from "shared/sql/connect.ts";
 import { migrate } from "shared/sql/migrate.ts";
 import { chooseLocalPlace, exists, PROJECT_DIR } from "./data_dir.ts";
 import { identityOf } from "./process_identity.ts";
@@ -145,11 +145,7 @@ async function endedOrStopped(
 /** The template is closed to connections, because one would block every copy of it. */
 async function createTemplate(adminUrl: string): Promise<void> {
   const startedMs = performance.now();
-  const sql = postgres(adminUrl, {
-    max: 1,
-    connect_timeout: DATABASE_TIMEOUT_S,
-    onnotice: () => {},
-  });
+  const sql = connectSql(adminUrl, { applicationName: "hexmile-tests", max: 1 });
   try {
     await sql`drop database if exists ${sql(TEMPLATE_DATABASE)} with (force)`;
     await sql`create database ${sql(TEMPLATE_DATABASE)}`;

@@ -8,7 +8,6 @@
  */
 import { hashToken } from "shared/auth/token.ts";
 import { ProblemError } from "shared/problem/problem.ts";
-import { jsonOf } from "shared/sql/json.ts";
 import type { Sql, Tx } from "shared/sql/connect.ts";
 
 export const MAX_KEY_CHARACTERS = 255;
@@ -68,6 +67,8 @@ export async function runOnce(
   request: IdempotentRequest,
   effect: (tx: Tx) => Promise<StoredAnswer>,
 ): Promise<{ answer: StoredAnswer; isReplay: boolean }> {
+  // Before the transaction: locks are held no longer than the statements need.
+  const requestHash = await hashToken(request.fingerprint);
   return await sql.begin(async (tx) => {
     const { accountId, key } = request;
     if (key === undefined) return { answer: await effect(tx), isReplay: false };
@@ -79,8 +80,8 @@ export async function runOnce(
     const answer = await effect(tx);
     await tx`
       insert into idempotency (account_id, key, request_hash, status, body)
-      values (${accountId}, ${key}, ${await hashToken(request.fingerprint)}, ${answer.status},
-        ${tx.json(jsonOf(answer.body))})
+      values (${accountId}, ${key}, ${requestHash}, ${answer.status},
+        ${tx.json(answer.body)})
       on conflict (account_id, key) do update set request_hash = excluded.request_hash,
         status = excluded.status, body = excluded.body, created_at = clock_timestamp()`;
     return { answer, isReplay: false };

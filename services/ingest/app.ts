@@ -13,6 +13,9 @@ import type { FixRecorder } from "./record_fix.ts";
 /** A single fix is well under this. */
 const MAX_BODY_BYTES = 4 * 1024;
 
+/** A phone may come out of a tunnel, not out of another year. */
+const MAX_AGE_H = 48;
+
 const fixSchema = z.strictObject({
   // The geo index ends at this latitude.
   lat: z.number().min(-MAX_INDEXABLE_LAT).max(MAX_INDEXABLE_LAT),
@@ -20,8 +23,14 @@ const fixSchema = z.strictObject({
   accuracyM: z.number().min(0).max(100_000).optional(),
   headingDeg: z.number().min(0).max(360).optional(),
   speedMps: z.number().min(0).max(1_000).optional(),
-  recordedAt: z.iso.datetime({ offset: true }),
+  recordedAt: z.iso.datetime({ offset: true }).refine(isRecent, {
+    message: `must be at most ${MAX_AGE_H} hours old`,
+  }),
 });
+
+function isRecent(recordedAt: string): boolean {
+  return Date.parse(recordedAt) > Date.now() - MAX_AGE_H * 3_600_000;
+}
 
 export interface IngestDeps {
   readonly recorder: FixRecorder;
@@ -68,9 +77,11 @@ async function postFix(
       errors: fieldProblems(parsed.error.issues, input),
     });
   }
-  const { accuracyM, headingDeg, speedMps, ...place } = parsed.data;
+  const { accuracyM, headingDeg, speedMps, recordedAt, ...place } = parsed.data;
   const fix = {
     ...place,
+    // Phones' clocks run ahead; a fix from the future would outrank every true one after it.
+    recordedAt: new Date(Math.min(Date.parse(recordedAt), Date.now())).toISOString(),
     ...(accuracyM === undefined ? {} : { accuracyM }),
     ...(headingDeg === undefined ? {} : { headingDeg }),
     ...(speedMps === undefined ? {} : { speedMps }),
@@ -104,6 +115,8 @@ function answerOf(code: FixCode): Response {
       throw new ProblemError("courier.off_shift", {
         detail: "Cannot record a position: the courier must be online",
       });
+    case "full":
+      throw new ProblemError("ingest.overloaded", { retryAfterS: 5 });
     case "unknown":
       throw new ProblemError("courier.not_found");
   }

@@ -56,7 +56,7 @@ export class FixBatcher {
     if (this.#isRunning) return;
     this.#isRunning = true;
     // Never rejects: every failure goes to the callers it concerns.
-    this.#drain().finally(() => this.#isRunning = false);
+    void this.#drain();
   }
 
   async #drain(): Promise<void> {
@@ -67,6 +67,8 @@ export class FixBatcher {
       this.#metrics.queued.dec(batch.length);
       await this.#commit(batch);
     }
+    // In the same step in which the queue was found empty: a fix that comes later starts anew.
+    this.#isRunning = false;
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {

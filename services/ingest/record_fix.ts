@@ -26,7 +26,8 @@ export class FixRecorder {
 
   /**
    * Records one fix of a courier; resolves after Redis accepted or refused it.
-   * A courier that Redis does not know (first fix, or Redis lost) is loaded from Postgres once.
+   * A courier that Redis does not know (first fix, or Redis lost), or has as offline although
+   * Postgres does not, is loaded from Postgres once.
    */
   async record(courierId: string, fix: Fix): Promise<FixCode> {
     const code = await this.#recordOnce(courierId, fix);
@@ -40,9 +41,10 @@ export class FixRecorder {
     if (partition === undefined) return "unknown";
     const batcher = this.#batcherOf(partition);
     const code = await batcher.submit(courierId, fix);
-    if (code !== "unknown") return code;
+    if (code !== "unknown" && code !== "off_shift") return code;
     const courier = await this.#deps.directory.read(courierId);
     if (courier === undefined) return "unknown";
+    if (code === "off_shift" && courier.status === "offline") return code;
     await this.#availabilityOf(partition).applyStatus(courier.id, courier.status, courier.version);
     return await batcher.submit(courierId, fix);
   }

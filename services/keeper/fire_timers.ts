@@ -11,23 +11,21 @@ import type { Log } from "shared/log/log.ts";
 import { expireOrder, raiseUnassigned } from "shared/orders/deadline_actions.ts";
 import { expireOffer } from "shared/orders/offers.ts";
 import type { Sql, Tx } from "shared/sql/connect.ts";
-import type { TimerKind } from "shared/timers/schedule.ts";
+import type { FiredTimer, TimerKind } from "shared/timers/schedule.ts";
 import type { KeeperMetrics } from "./metrics.ts";
 
 /** Longest sleep: a timer scheduled by another process is seen this late at worst. */
 const MAX_SLEEP_MS = 500;
 const PUT_OFF_MS = 5_000;
 
-const HANDLERS: Record<TimerKind, (tx: Tx, key: string) => Promise<void>> = {
-  "offer.expire": expireOffer,
-  "order.attention": raiseUnassigned,
-  "order.expire": expireOrder,
+const HANDLERS: Record<TimerKind, (tx: Tx, timer: FiredTimer) => Promise<void>> = {
+  "offer.expire": (tx, { key }) => expireOffer(tx, key),
+  "order.attention": (tx, { key, version }) => raiseUnassigned(tx, key, version),
+  "order.expire": (tx, { key, version }) => expireOrder(tx, key, version),
 };
 
-interface TimerRow {
+interface TimerRow extends FiredTimer {
   readonly id: string;
-  readonly kind: TimerKind;
-  readonly key: string;
 }
 
 export interface FireOptions {
@@ -60,11 +58,11 @@ export async function fireOne(options: FireOptions): Promise<boolean> {
   try {
     await sql.begin(async (tx) => {
       const [timer] = await tx<TimerRow[]>`
-        select id, kind, key from timers where due_at <= clock_timestamp()
+        select id, kind, key, version from timers where due_at <= clock_timestamp()
         order by due_at limit 1 for update skip locked`;
       taken = timer;
       if (timer === undefined) return;
-      await HANDLERS[timer.kind](tx, timer.key);
+      await HANDLERS[timer.kind](tx, timer);
       await tx`delete from timers where id = ${timer.id}`;
     });
   } catch (error) {

@@ -1,6 +1,6 @@
 import { Availability } from "shared/availability/availability.ts";
 import { pause } from "shared/clock/timeout.ts";
-import type { Wake } from "shared/clock/wake.ts";
+import { Wake } from "shared/clock/wake.ts";
 import { type Lease, whileLeased } from "shared/lease/lease.ts";
 import type { Log } from "shared/log/log.ts";
 import { runRelay } from "shared/outbox/relay.ts";
@@ -26,8 +26,8 @@ export interface KeepOptions {
   readonly signal: AbortSignal;
   readonly owner: string;
   notifyOutbox(): void;
-  /** A wake-up for one relay, notified after every commit that wrote events. */
-  relayWake(): Wake;
+  /** Every wake-up in here is notified after a commit that wrote events. */
+  readonly relayWakes: Set<Wake>;
 }
 
 /** Relay, silence sweep and trimming of one partition, whenever this process owns it. */
@@ -52,15 +52,17 @@ async function relay(
   lease: Lease,
   signal: AbortSignal,
 ): Promise<void> {
+  const wake = new Wake();
+  options.relayWakes.add(wake);
   await runRelay({
     ...options,
     region: region.id,
     shard,
     lease,
     signal,
-    wake: options.relayWake(),
+    wake,
     onPublished: (count) => options.metrics.published.inc(count),
-  });
+  }).finally(() => options.relayWakes.delete(wake));
 }
 
 async function sweep(options: KeepOptions, work: PartitionWork, signal: AbortSignal) {

@@ -7,6 +7,7 @@ import { redisKeys } from "shared/redis/keys.ts";
 import { forEachPartition } from "shared/regions/partitions.ts";
 import { runService } from "shared/service/run_service.ts";
 import { connectSql } from "shared/sql/connect.ts";
+import { listen } from "shared/sql/listen.ts";
 import { requireSchema } from "shared/sql/migrate.ts";
 import { SCHEMA_VERSION } from "shared/sql/schema_version.ts";
 import { keeperFields } from "./config.ts";
@@ -25,10 +26,7 @@ await runService({
     const directUrl = config.DATABASE_DIRECT_URL === "-"
       ? config.DATABASE_URL
       : config.DATABASE_DIRECT_URL;
-    const direct = connectSql(directUrl, { applicationName: "keeper-listen", max: 1 });
-    onStop("postgres", async () => {
-      await Promise.all([sql.end({ timeout: 2 }), direct.end({ timeout: 2 })]);
-    });
+    onStop("postgres", () => sql.end({ timeout: 2 }));
     await requireSchema(sql, SCHEMA_VERSION);
     const redis = connectRedis(config.REDIS_URL, { name: "keeper", log });
     onStop("redis", () => Promise.resolve(redis.disconnect()));
@@ -39,12 +37,8 @@ await runService({
 
     const metrics = createKeeperMetrics(serviceMetrics.registry);
     const stopping = new AbortController();
-    const wakes = new Set<Wake>();
-    const newWake = () => {
-      const wake = new Wake();
-      wakes.add(wake);
-      return wake;
-    };
+    const timerWake = new Wake();
+    const wakes = new Set([timerWake]);
     const wakeAll = () => {
       for (const wake of wakes) wake.notify();
     };
@@ -54,19 +48,26 @@ await runService({
       wakeAll();
       tellOthers();
     };
-    await direct.listen(OUTBOX_CHANNEL, wakeAll, wakeAll);
     const base = { sql, log, metrics, signal: stopping.signal, notifyOutbox };
     const loops = [
-      fireTimers({ ...base, wake: newWake() }),
+      fireTimers({ ...base, wake: timerWake }),
       sweepRows(base),
       watchOutbox(base),
+      listen({
+        ...base,
+        databaseUrl: directUrl,
+        channel: OUTBOX_CHANNEL,
+        applicationName: "keeper-listen",
+        onNotification: wakeAll,
+        onReady: wakeAll,
+      }),
       forEachPartition(base, (work) =>
         keepPartition({
           ...base,
           redis,
           keys: redisKeys(config.REDIS_KEY_PREFIX),
           owner: `keeper:${config.INSTANCE_ID}:${uuidv7()}`,
-          relayWake: newWake,
+          relayWakes: wakes,
         }, work)),
     ];
     onStop("loops", async () => {

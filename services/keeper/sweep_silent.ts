@@ -74,14 +74,20 @@ export async function sweepOnce(
   const silent = await availability.sweepSilent();
   if (!judge.mayJudge(nowMs)) return;
   for (const courierId of silent) {
-    if (await markSilent(sql, courierId)) {
-      options.metrics.silentCouriers.inc();
-      options.log.info("courier taken offline: silent", { courierId });
-      options.notifyOutbox();
-    } else {
-      await restate(options, courierId);
+    try {
+      await takeOffline(options, courierId);
+    } catch (error) {
+      // One courier's trouble must not keep the others on shift.
+      options.log.warn("silent courier not taken offline; it is tried again", { courierId, error });
     }
   }
+}
+
+async function takeOffline(options: SweepOptions, courierId: string): Promise<void> {
+  if (!await markSilent(options.sql, courierId)) return await restate(options, courierId);
+  options.metrics.silentCouriers.inc();
+  options.log.info("courier taken offline: silent", { courierId });
+  options.notifyOutbox();
 }
 
 /** Redis thinks the courier is on shift, Postgres does not: say it again. */

@@ -24,6 +24,8 @@ import { PositionBoard } from "./position_board.ts";
 const GROUP = "matcher";
 /** Writes in flight at once; each is one transaction on a pool of four. */
 const MAX_PARALLEL_OFFERS = 4;
+/** Everything is read anew this often: an event that was lost costs no order more than this. */
+const RELOAD_MS = 30_000;
 
 export interface DispatchOptions {
   readonly sql: Sql;
@@ -104,8 +106,13 @@ interface Ticking {
 }
 
 async function runTicks(options: DispatchOptions, ticking: Ticking): Promise<void> {
+  let reloadAtMs = performance.now() + RELOAD_MS;
   while (!ticking.signal.aborted) {
     try {
+      if (performance.now() >= reloadAtMs) {
+        await ticking.state.load(options.sql);
+        reloadAtMs = performance.now() + RELOAD_MS;
+      }
       await tick(options, ticking);
     } catch (error) {
       if (error instanceof FencedError) throw error;

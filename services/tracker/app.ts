@@ -48,17 +48,18 @@ async function track(
   context: RequestContext,
   { orderId, url, cors }: { orderId: string; url: URL; cors: Record<string, string> },
 ): Promise<Response> {
-  const { partition } = await requireViewer(deps, request, url, orderId);
+  const { partition, courierId } = await requireViewer(deps, request, url, orderId);
   context.ids["orderId"] = orderId;
-  // EventSource sends where it stopped in a header; everybody else in the query.
-  const since = parseCursor(url.searchParams.get("since") ?? request.headers.get("last-event-id"));
+  // An EventSource repeats its URL, so the header with where it stopped is the newer of the two.
+  const since = parseCursor(request.headers.get("last-event-id") ?? url.searchParams.get("since"));
   let follower: TrackFollower | undefined;
   const options = {
     log: context.log,
     metrics: deps.metrics,
     kind: "track" as const,
     onOpen: async (sink: Sink) => {
-      follower = new TrackFollower(deps, orderId, partition, sink);
+      const isCourier = courierId !== undefined;
+      follower = new TrackFollower(deps, { orderId, partition, isCourier }, sink);
       await follower.start(since);
     },
     onClose: () => follower?.stop(),
@@ -72,7 +73,7 @@ async function requireViewer(
   request: Request,
   url: URL,
   orderId: string,
-): Promise<OrderForTrack> {
+): Promise<OrderForTrack & { readonly courierId?: string | undefined }> {
   const found = isUuid(orderId) ? await readOrderForTrack(deps.sql, orderId) : undefined;
   const token = request.headers.get("x-tracking-token");
   if (token !== null) {
@@ -88,7 +89,7 @@ async function requireViewer(
   if (ticket?.kind !== "track" || ticket.orderId !== orderId || found === undefined) {
     throw new ProblemError("ticket.invalid");
   }
-  return found;
+  return { ...found, courierId: ticket.courierId };
 }
 
 /** Offers and assignments of one courier as they happen, after those that wait already. */

@@ -6,6 +6,8 @@ import type { Sql } from "shared/sql/connect.ts";
 export interface CarriedOrder {
   readonly orderId: string;
   readonly partition: Partition;
+  /** Since when: where the courier was before is not the customer's business. */
+  readonly sinceMs: number;
 }
 
 /**
@@ -42,13 +44,16 @@ export class CarriedOrders {
 
   /** Replaces everything by what Postgres has for a region. */
   async load(sql: Sql, region: string): Promise<void> {
-    const rows = await sql<{ courierId: string; orderId: string; region: string; shard: number }[]>`
-      select s.courier_id, s.order_id, o.region, o.shard
+    const rows = await sql<
+      { courierId: string; orderId: string; region: string; shard: number; createdAt: Date }[]
+    >`
+      select s.courier_id, s.order_id, s.created_at, o.region, o.shard
       from assignments s join orders o on o.id = s.order_id
       where s.ended_at is null and o.region = ${region}`;
     this.#byCourier.clear();
-    for (const { courierId, orderId, ...row } of rows) {
-      this.add(courierId, { orderId, partition: partitionOf(row.region, row.shard) });
+    for (const { courierId, orderId, createdAt, ...row } of rows) {
+      const partition = partitionOf(row.region, row.shard);
+      this.add(courierId, { orderId, partition, sinceMs: createdAt.getTime() });
     }
   }
 }

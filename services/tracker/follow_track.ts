@@ -37,11 +37,20 @@ interface Frame {
   readonly status?: OrderState;
 }
 
+/** What is followed, and by whom. */
+export interface FollowedOrder {
+  readonly orderId: string;
+  readonly partition: Partition;
+  /** A courier's own view ends when the order changes hands; it may ask for a new ticket. */
+  readonly isCourier: boolean;
+}
+
 /** Follows an order for one connection until `stop` or the order's end. */
 export class TrackFollower {
   readonly #deps: FollowDeps;
   readonly #orderId: string;
   readonly #partition: Partition;
+  readonly #isCourier: boolean;
   readonly #sink: Sink;
   /** Frames heard while history is read; undefined once the follower is live. */
   #buffer: string[] | undefined = [];
@@ -50,10 +59,11 @@ export class TrackFollower {
   #watchTimer: ReturnType<typeof setInterval> | undefined;
   #isStopped = false;
 
-  constructor(deps: FollowDeps, orderId: string, partition: Partition, sink: Sink) {
+  constructor(deps: FollowDeps, followed: FollowedOrder, sink: Sink) {
     this.#deps = deps;
-    this.#orderId = orderId;
-    this.#partition = partition;
+    this.#orderId = followed.orderId;
+    this.#partition = followed.partition;
+    this.#isCourier = followed.isCourier;
     this.#sink = sink;
   }
 
@@ -88,6 +98,7 @@ export class TrackFollower {
   async #watch(): Promise<void> {
     const { trackLog } = this.#deps;
     await trackLog.watch(this.#partition, this.#orderId);
+    if (this.#isStopped) return;
     this.#watchTimer = setInterval(() => {
       // A failed renewal only costs positions in the log, and the next one mends it.
       trackLog.watch(this.#partition, this.#orderId).catch((error) =>
@@ -132,6 +143,9 @@ export class TrackFollower {
     if (frame.seq <= at.seq) return;
     if (frame.seq !== at.seq + 1) return this.#sink.close(1012, "messages may have been missed");
     this.#position = { epoch: frame.epoch, seq: frame.seq };
+    if (this.#isCourier && frame.type === "courier") {
+      return this.#sink.close(1012, "the order changed hands");
+    }
     this.#sink.send(text);
     if (frame.status !== undefined && isTerminal(frame.status)) {
       this.#sink.close(1000, frame.status);

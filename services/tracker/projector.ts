@@ -71,7 +71,8 @@ async function projectAssigned(
   event: Extract<Envelope, { type: "assignment.created" }>,
 ): Promise<void> {
   const { courierId, orderId, orderVersion, assignmentId } = event.data;
-  deps.carried.add(courierId, { orderId, partition: deps.partition });
+  const sinceMs = Date.parse(event.occurredAt);
+  deps.carried.add(courierId, { orderId, partition: deps.partition, sinceMs });
   const courier = await readCourier(deps.sql, courierId);
   const body = {
     type: "courier",
@@ -79,7 +80,7 @@ async function projectAssigned(
     version: orderVersion,
     courier: courier ?? null,
   };
-  await append(deps, orderId, "courier", orderVersion, body);
+  await append(deps, orderId, "courier", orderVersion, body, courierId);
   await tell(deps, courierId, { type: "assignment.created", orderId, assignmentId });
 }
 
@@ -90,11 +91,14 @@ export async function projectFixes(
 ): Promise<void> {
   await Promise.all(
     fixes.flatMap(({ courierId, recordedAtMs, fix }) =>
-      deps.carried.of(courierId).map(async ({ orderId, partition }) => {
+      deps.carried.of(courierId).map(async ({ orderId, partition, sinceMs }) => {
+        // After an outage the backlog holds fixes from before: of other customers, or of nobody.
+        if (recordedAtMs < sinceMs) return;
         const position = { ...fix, recordedAt: new Date(recordedAtMs).toISOString() };
         const frame = {
           kind: "position",
           version: recordedAtMs,
+          courierId,
           body: { type: "position", position },
         } as const;
         if (await deps.trackLog.append(partition, orderId, frame)) {
@@ -111,8 +115,10 @@ async function append(
   kind: FrameKind,
   version: number,
   body: Readonly<Record<string, unknown>>,
+  courierId?: string,
 ): Promise<void> {
-  const isNew = await deps.trackLog.append(deps.partition, orderId, { kind, version, body });
+  const frame = { kind, version, body, ...(courierId === undefined ? {} : { courierId }) };
+  const isNew = await deps.trackLog.append(deps.partition, orderId, frame);
   if (isNew) deps.metrics.frames.inc({ kind });
 }
 

@@ -21,9 +21,10 @@ const WATCH_TTL_S = 3_600;
 /**
  * KEYS 1 track, 2 meta, 3 watch
  * ARGV 1 kind (status, courier, position), 2 version, 3 frame JSON, 4 epoch if new, 5 channel,
- *   6 most frames, 7 track lifetime s, 8 meta lifetime s
- * Returns the sequence number, or 0 when nothing was appended: an old version, or a position that
- * nobody watches (it is kept for the next snapshot).
+ *   6 most frames, 7 track lifetime s, 8 meta lifetime s, 9 courier id or empty
+ * Returns the sequence number, or 0 when nothing was appended: an old version, a position of a
+ * courier who is not the order's any more, or one that nobody watches (it is kept for the next
+ * snapshot).
  */
 const APPEND: Script = {
   name: "track_append",
@@ -31,10 +32,15 @@ const APPEND: Script = {
     local kind = ARGV[1]
     local last = redis.call('HGET', KEYS[2], kind .. 'Version')
     if last and tonumber(last) >= tonumber(ARGV[2]) then return 0 end
+    local courier = redis.call('HGET', KEYS[2], 'courierId')
+    if kind == 'position' and courier and courier ~= ARGV[9] then return 0 end
     redis.call('HSETNX', KEYS[2], 'epoch', ARGV[4])
     redis.call('HSET', KEYS[2], kind .. 'Version', ARGV[2])
     redis.call('EXPIRE', KEYS[2], ARGV[8])
-    if kind == 'courier' then redis.call('HDEL', KEYS[2], 'position') end
+    if kind == 'courier' then
+      redis.call('HDEL', KEYS[2], 'position', 'positionVersion')
+      redis.call('HSET', KEYS[2], 'courierId', ARGV[9])
+    end
     if kind == 'position' then
       redis.call('HSET', KEYS[2], 'position', ARGV[3])
       if redis.call('EXISTS', KEYS[3]) == 0 then return 0 end
@@ -83,7 +89,13 @@ export class TrackLog {
   async append(
     partition: Partition,
     orderId: string,
-    frame: { kind: FrameKind; version: number; body: Readonly<Record<string, unknown>> },
+    frame: {
+      kind: FrameKind;
+      version: number;
+      body: Readonly<Record<string, unknown>>;
+      /** Whose position it is, or who has the order from now on; absent: nobody. */
+      courierId?: string;
+    },
   ): Promise<boolean> {
     const keys = [
       this.#keys.track(partition, orderId),
@@ -99,6 +111,7 @@ export class TrackLog {
       MAX_FRAMES,
       TRACK_TTL_S,
       META_TTL_S,
+      frame.courierId ?? "",
     ]);
     return Number(seq) > 0;
   }

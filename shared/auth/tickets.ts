@@ -10,7 +10,12 @@ import { createToken, hashToken, hexOf } from "./token.ts";
 export const TICKET_TTL_S = 30;
 
 const ticket = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("track"), orderId: z.uuid() }),
+  z.object({
+    kind: z.literal("track"),
+    orderId: z.uuid(),
+    /** Set for a courier: the track is open to it only while it has the order. */
+    courierId: z.uuid().optional(),
+  }),
   z.object({ kind: z.literal("courier_channel"), courierId: z.uuid() }),
 ]);
 

@@ -31,9 +31,11 @@ export interface StreamedFix {
   readonly fix: Fix;
 }
 
-export type FixCode = "accepted" | "stale" | "off_shift" | "unknown";
+export type FixCode = "accepted" | "stale" | "off_shift" | "unknown" | "full";
 
 const MAX_SWEPT = 500;
+/** Entries of up to 200 fixes that no consumer has read yet; then ingest answers 503. */
+export const MAX_POSITION_ENTRIES = 100_000;
 
 /** The availability index of one partition. See scripts.ts for the guarantees. */
 export class Availability {
@@ -56,7 +58,7 @@ export class Availability {
       this.#keys.couriersSeen(this.#partition),
       this.#keys.positions(this.#partition),
     ];
-    const args: (string | number)[] = [COURIER_TTL_S];
+    const args: (string | number)[] = [COURIER_TTL_S, MAX_POSITION_ENTRIES];
     for (const { courierId, fix } of fixes) {
       keys.push(this.#keys.courier(this.#partition, courierId));
       args.push(courierId, Date.parse(fix.recordedAt), fix.lat, fix.lon, JSON.stringify(fix));

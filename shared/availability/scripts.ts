@@ -24,16 +24,22 @@ const NOW = `
  * Guarantee: a fix never changes a status; a courier enters the geo set only while its status is
  * available; an older fix never replaces a newer one; what is answered "accepted" is written.
  * KEYS 1 geo, 2 seen, 3 positions stream, 4.. the courier hash of each fix
- * ARGV 1 hash lifetime s, then per fix: courier id, recordedAt ms, lat, lon, the fix as JSON
- * Returns one code per fix: accepted, stale, off_shift, unknown.
+ * ARGV 1 hash lifetime s, 2 most entries of the stream, then per fix: courier id, recordedAt ms,
+ *   lat, lon, the fix as JSON
+ * Returns one code per fix: accepted, stale, off_shift, unknown; or full for each, and then nothing
+ * was written: a consumer of the stream is stuck, and unread fixes are not pushed out.
  * A recordedAt in the future counts as now (phones' clocks run ahead).
  */
 export const APPLY_FIXES: Script = {
   name: "apply_fixes",
   lua: `${NOW}
     local codes, accepted = {}, {}
+    if redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[2]) then
+      for k = 4, #KEYS do codes[#codes + 1] = 'full' end
+      return codes
+    end
     for k = 4, #KEYS do
-      local a = 2 + (k - 4) * 5
+      local a = 3 + (k - 4) * 5
       local id, lat, lon, json = ARGV[a], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
       local at = math.min(tonumber(ARGV[a + 1]), now)
       local state = redis.call('HMGET', KEYS[k], 'status', 'recordedAt')
@@ -47,12 +53,10 @@ export const APPLY_FIXES: Script = {
           'receivedAt', string.format('%.0f', now), 'lat', lat, 'lon', lon, 'fix', json)
         redis.call('EXPIRE', KEYS[k], ARGV[1])
         if state[1] == 'available' then redis.call('GEOADD', KEYS[1], lon, lat, id) end
+        redis.call('ZADD', KEYS[2], string.format('%.0f', now), id)
         accepted[#accepted + 1] = '{"courierId":"' .. id .. '","receivedAtMs":'
           .. string.format('%.0f', now) .. ',"recordedAtMs":' .. string.format('%.0f', at)
           .. ',"fix":' .. json .. '}'
-      end
-      if code == 'accepted' or code == 'stale' then
-        redis.call('ZADD', KEYS[2], string.format('%.0f', now), id)
       end
       codes[#codes + 1] = code
     end
@@ -94,7 +98,7 @@ export const APPLY_STATUS: Script = {
 /**
  * Hides couriers that fell silent and names those silent for too long.
  *
- * KEYS 1 geo, 2 seen · ARGV 1 hidden-after ms, 2 offline-after ms, 3 most ids to look at
+ * KEYS 1 geo, 2 seen · ARGV 1 hidden-after ms, 2 offline-after ms, 3 most ids to name
  * Returns the ids of couriers to take offline, the longest silent first. They stay in "seen" until
  * Postgres has decided and the status came back, so a crash in between forgets nobody.
  */
@@ -102,8 +106,10 @@ export const SWEEP_SILENT: Script = {
   name: "sweep_silent",
   lua: `${NOW}
     local hidden = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf',
-      string.format('%.0f', now - tonumber(ARGV[1])), 'LIMIT', 0, ARGV[3])
-    for i = 1, #hidden do redis.call('ZREM', KEYS[1], hidden[i]) end
+      string.format('%.0f', now - tonumber(ARGV[1])))
+    for i = 1, #hidden, 1000 do
+      redis.call('ZREM', KEYS[1], unpack(hidden, i, math.min(i + 999, #hidden)))
+    end
     return redis.call('ZRANGEBYSCORE', KEYS[2], '-inf',
       string.format('%.0f', now - tonumber(ARGV[2])), 'LIMIT', 0, ARGV[3])`,
 };

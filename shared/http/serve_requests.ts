@@ -6,6 +6,7 @@ import type { Log } from "shared/log/log.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
 import { ProblemError, problemResponse } from "shared/problem/problem.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
+import { isUnavailable } from "shared/service/unavailable.ts";
 
 /** One request, as the routes see it. */
 export interface RequestContext {
@@ -81,30 +82,6 @@ export function errorResponse(error: unknown, context: RequestContext): Response
   }
   context.log.error("request failed", { route, error, ...context.ids });
   return problemResponse("internal", {}, context.requestId);
-}
-
-/** Codes of postgres.js and of the server that mean: not now, try again. */
-const UNAVAILABLE_CODES = new Set([
-  "CONNECTION_CLOSED",
-  "CONNECTION_ENDED",
-  "CONNECTION_DESTROYED",
-  "CONNECT_TIMEOUT",
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "57P01",
-  "57P02",
-  "57P03",
-  "53300",
-]);
-
-/** What ioredis says without a code when Redis is away or does not answer. */
-const UNAVAILABLE_MESSAGES = /^(Stream isn't writeable|Connection is closed|Command timed out)/;
-
-function isUnavailable(error: unknown): error is Error {
-  if (!(error instanceof Error)) return false;
-  if (error.name === "MaxRetriesPerRequestError") return true;
-  if ("code" in error && UNAVAILABLE_CODES.has(String(error.code))) return true;
-  return UNAVAILABLE_MESSAGES.test(error.message);
 }
 
 /** Counts the bytes of bodies that are whole; streams and upgrades pass untouched. */

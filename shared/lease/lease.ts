@@ -8,11 +8,13 @@
  */
 import type { Log } from "shared/log/log.ts";
 import type { Sql, Tx } from "shared/sql/connect.ts";
-import { pause } from "shared/clock/timeout.ts";
+import { pause, withTimeout } from "shared/clock/timeout.ts";
 
 export const LEASE_TTL_MS = 6_000;
 const RENEW_MS = 2_000;
 const CANDIDATE_MS = 1_000;
+/** An owner that cannot renew stops this long before another may begin. */
+const END_MARGIN_MS = 1_000;
 
 export interface Lease {
   readonly name: string;
@@ -127,28 +129,30 @@ async function workUnderLease(
   }
 }
 
-/** Renews until the work ends; aborts `held` when the lease is lost or its time has surely passed. */
+/** Renews until the work ends; aborts `held` when the lease is lost or its time may have passed. */
 async function renewUntilLost(
   sql: Sql,
   lease: Lease,
   log: Log,
   held: AbortController,
 ): Promise<void> {
-  let renewedAtMs = performance.now();
+  // Asked for at `askedAtMs`, the lease cannot end before that plus its life, whatever comes back.
+  let surelyHeldUntilMs = performance.now() + LEASE_TTL_MS - END_MARGIN_MS;
   while (!held.signal.aborted) {
     await pause(RENEW_MS, held.signal);
     if (held.signal.aborted) return;
     const askedAtMs = performance.now();
     try {
-      if (!await renewLease(sql, lease)) {
-        log.warn("lease lost", { lease: lease.name, fence: lease.fence });
-        held.abort();
-        return;
+      const patienceMs = Math.max(1, surelyHeldUntilMs - askedAtMs);
+      if (await withTimeout("lease renewal", patienceMs, renewLease(sql, lease))) {
+        surelyHeldUntilMs = askedAtMs + LEASE_TTL_MS - END_MARGIN_MS;
+        continue;
       }
-      renewedAtMs = askedAtMs;
+      log.warn("lease lost", { lease: lease.name, fence: lease.fence });
+      held.abort();
     } catch (error) {
       log.warn("cannot renew a lease", { lease: lease.name, error });
-      if (performance.now() - renewedAtMs > LEASE_TTL_MS) held.abort();
+      if (performance.now() >= surelyHeldUntilMs) held.abort();
     }
   }
 }

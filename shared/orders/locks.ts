@@ -15,7 +15,7 @@ export async function lockOrders(tx: Tx, orderIds: readonly string[]): Promise<O
   if (orderIds.length === 0) return [];
   return await tx<OrderRow[]>`
     select id, region, shard, kind, status, version, customer_id, merchant_id, offers_made, attention
-    from orders where id in ${tx([...orderIds])} order by id for update`;
+    from orders where id = any(${[...orderIds]}::uuid[]) order by id for update`;
 }
 
 /** Locks one courier until the end of the transaction. Orders come first. */

@@ -8,7 +8,6 @@
  */
 import { type Lease, requireFence } from "shared/lease/lease.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
-import { jsonOf } from "shared/sql/json.ts";
 import type { Sql, Tx } from "shared/sql/connect.ts";
 import { scheduleTimer } from "shared/timers/schedule.ts";
 import { ATTENTION_AFTER_OFFERS, startDeadlines } from "./deadlines.ts";
@@ -100,7 +99,7 @@ async function insertOffer(tx: Tx, order: OrderRow, plan: OfferPlan): Promise<st
   await tx`
     insert into decisions (id, region, order_id, courier_id, policy, policy_version, explanation)
     values (${uuidv7()}, ${order.region}, ${order.id}, ${plan.courierId}, ${plan.policy},
-      ${plan.policyVersion}, ${tx.json(jsonOf(plan.explanation))})`;
+      ${plan.policyVersion}, ${tx.json(plan.explanation)})`;
   change.add({
     type: "offer.made",
     data: {

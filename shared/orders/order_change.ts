@@ -98,8 +98,12 @@ export class OrderChange {
     return assignment;
   }
 
-  /** Writes the order's row and its events. Must be the last call. */
+  /**
+   * Writes the order's row and its events. Must be the last call. Where nothing happened, nothing
+   * is written: every version has an event.
+   */
   async save(): Promise<void> {
+    if (this.#events.length === 0) return;
     const changed = this.#status !== this.#order.status;
     const rows = await this.#tx`
       update orders set

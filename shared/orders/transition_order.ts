@@ -81,11 +81,23 @@ async function isParty(tx: Tx, order: OrderRow, actor: Actor): Promise<boolean> 
     case "merchant":
       return order.merchantId !== null && actor.merchantIds.includes(order.merchantId);
     case "courier":
-      return (await findActiveAssignment(tx, order.id))?.courierId === actor.accountId;
+      return await isCourierOf(tx, order, actor.accountId);
     case "dispatcher":
     case "system":
       return true;
   }
+}
+
+/**
+ * The courier who has the order, or had it when it ended: who repeats a delivery whose answer was
+ * lost must learn that it is delivered, not that the order does not exist.
+ */
+async function isCourierOf(tx: Tx, order: OrderRow, courierId: string): Promise<boolean> {
+  const [latest] = await tx<{ courierId: string; endReason: string | null }[]>`
+    select courier_id, end_reason from assignments where order_id = ${order.id}
+    order by created_at desc limit 1`;
+  if (latest?.courierId !== courierId) return false;
+  return latest.endReason === null || latest.endReason === order.status;
 }
 
 function refuseActor(order: OrderRow, { action, actor }: Transition): Refusal | undefined {

@@ -10,6 +10,8 @@ export interface RedisOptions {
 }
 
 const COMMAND_TIMEOUT_MS = 2_000;
+/** A socket that owes an answer for this long is dead and is replaced; longer than any block. */
+const SOCKET_TIMEOUT_MS = 4_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 const MAX_RECONNECT_DELAY_MS = 1_000;
 
@@ -36,6 +38,7 @@ function open(url: string, options: RedisOptions, extra: { commandTimeout?: numb
   const redis = new Redis(url, {
     connectionName: options.name,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SOCKET_TIMEOUT_MS,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     // Who listened is told that messages may be lost, and subscribes anew.

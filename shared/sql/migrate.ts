@@ -6,11 +6,19 @@
  * second finds the work done. An applied file must not change (its SHA-256 is kept). A file whose
  * first line says `-- destructive` loses data and runs only when confirmed.
  */
-import postgres from "postgres";
-import { connectSql, isSqlState, type Queryable, type Sql, SQLSTATE } from "./connect.ts";
+import {
+  connectSql,
+  isSqlState,
+  type Queryable,
+  serverError,
+  type Sql,
+  SQLSTATE,
+} from "./connect.ts";
 
 /** "hexmile" in ASCII, as one number: the advisory lock of all migration runs of a database. */
 const MIGRATION_LOCK = "29384965484014693";
+/** A migration may rewrite a large table, and others wait for it. */
+const MIGRATION_TIMEOUT_MS = 60 * 60_000;
 const FILE_NAME = /^(\d{3})_[a-z0-9_]+\.sql$/;
 
 /** A migration run that cannot go on, in one sentence. */
@@ -42,7 +50,11 @@ export interface MigrateOptions {
  */
 export async function migrate(options: MigrateOptions): Promise<string[]> {
   const files = await readMigrations(options.folder);
-  const sql = connectSql(options.databaseUrl, { applicationName: "hexmile-migrate", max: 1 });
+  const sql = connectSql(options.databaseUrl, {
+    applicationName: "hexmile-migrate",
+    max: 1,
+    queryTimeoutMs: MIGRATION_TIMEOUT_MS,
+  });
   try {
     // A session lock and not a transaction's: each file commits on its own.
     await sql`select pg_advisory_lock(${MIGRATION_LOCK}::bigint)`;
@@ -90,8 +102,9 @@ async function applyOne(sql: Sql, file: MigrationFile): Promise<void> {
         values (${file.number}, ${file.name}, ${file.checksum})`;
     });
   } catch (error) {
-    if (!(error instanceof postgres.PostgresError)) throw error;
-    throw new MigrationError(`Cannot apply ${file.name}: ${error.message}`, { cause: error });
+    const reported = serverError(error);
+    if (reported === undefined) throw error;
+    throw new MigrationError(`Cannot apply ${file.name}: ${reported.message}`, { cause: error });
   }
 }
 

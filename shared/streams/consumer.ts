@@ -9,11 +9,13 @@
  * - An entry is acknowledged after `handle` resolved. A death in between repeats it: handlers must
  *   be idempotent (processed_events, or a version compare).
  * - An entry that fails holds back only its own key. It is tried `MAX_ATTEMPTS` times, then parked
- *   in Postgres with its cause, together with what its key had waiting.
+ *   in Postgres with its cause; later entries of its key are parked behind it, until an operator
+ *   has replayed or dropped it. A store that is away is no failure of the entry: it waits.
  */
 import { pause, TimeoutError, withTimeout } from "shared/clock/timeout.ts";
 import { describeError, type Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
+import { isUnavailable } from "shared/service/unavailable.ts";
 import type { Sql } from "shared/sql/connect.ts";
 
 /** Constant on purpose: unique names leak consumers for ever (XINFO) and strand their entries. */
@@ -88,6 +90,8 @@ class Consumer<Item> {
   /** Keys with an entry that failed: later entries of them wait in the pending list. */
   readonly #heldKeys = new Set<string>();
   readonly #attempts = new Map<string, number>();
+  /** Keys with a parked entry, and which: later entries of them are parked behind it. */
+  #parkedKeys = new Map<string, string>();
   #retryAtMs = Infinity;
 
   constructor(options: ConsumerOptions<Item>) {
@@ -120,7 +124,17 @@ class Consumer<Item> {
     }
   }
 
+  /** What an operator has replayed or dropped meanwhile no longer holds its key back. */
+  async #readParkedKeys(): Promise<void> {
+    const { sql, group, stream } = this.#options;
+    const rows = await sql<{ key: string; entryId: string }[]>`
+      select distinct on (key) key, entry_id from parked_events
+      where consumer = ${group} and stream = ${stream} and key <> entry_id order by key, id`;
+    this.#parkedKeys = new Map(rows.map((row) => [row.key, row.entryId]));
+  }
+
   async #readPending(): Promise<void> {
+    await this.#readParkedKeys();
     this.#heldKeys.clear();
     this.#retryAtMs = Infinity;
     let after = "0";
@@ -171,8 +185,10 @@ class Consumer<Item> {
         await this.#workKey(queue, counts);
       }
     });
-    await Promise.all(lanes);
+    // All lanes end before anything else happens, or a key could be handled twice at once.
+    const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === "rejected");
     this.#options.onBatch?.(counts);
+    if (failed !== undefined) throw failed.reason;
   }
 
   #prepare(entry: StreamEntry): Work<Item> {
@@ -191,6 +207,12 @@ class Consumer<Item> {
     const done: string[] = [];
     for (const [index, work] of queue.entries()) {
       if (this.#heldKeys.has(work.key)) break;
+      const blocker = this.#parkedKeys.get(work.key);
+      if (blocker !== undefined && work.parseError === undefined) {
+        await this.#park(queue.slice(index), new Error(`waited behind ${blocker}`), 0);
+        counts.parked += queue.length - index;
+        break;
+      }
       try {
         if (work.parseError !== undefined) throw work.parseError;
         if (work.item !== undefined) await this.#options.handle(work.item);
@@ -211,10 +233,12 @@ class Consumer<Item> {
   async #failed(rest: readonly Work<Item>[], error: unknown): Promise<number> {
     const [work] = rest;
     if (work === undefined) return 0;
-    const attempts = (this.#attempts.get(work.entry.id) ?? 0) + 1;
     const isJunk = work.parseError !== undefined;
-    if (!isJunk && attempts < MAX_ATTEMPTS) {
-      this.#attempts.set(work.entry.id, attempts);
+    // A store that is away says nothing about the event: it waits, however long that takes.
+    const isCounted = isJunk || !isUnavailable(error);
+    const attempts = Math.min((this.#attempts.get(work.entry.id) ?? 0) + 1, MAX_ATTEMPTS);
+    if (!isJunk && !(isCounted && attempts >= MAX_ATTEMPTS)) {
+      if (isCounted) this.#attempts.set(work.entry.id, attempts);
       this.#heldKeys.add(work.key);
       this.#retryAtMs = Math.min(
         this.#retryAtMs,
@@ -229,6 +253,7 @@ class Consumer<Item> {
       return 0;
     }
     await this.#park(rest, error, attempts);
+    if (!isJunk) this.#parkedKeys.set(work.key, work.entry.id);
     return rest.length;
   }
 
@@ -242,7 +267,7 @@ class Consumer<Item> {
       key: work.key,
       event: JSON.stringify(work.entry.fields),
       cause: work === rest[0] ? cause : `waited behind ${rest[0]?.entry.id}`,
-      attempts,
+      attempts: work === rest[0] ? attempts : 0,
     }));
     // Parked before acknowledged: a death in between parks again, which the unique rule absorbs.
     await sql`insert into parked_events ${sql(rows)}

@@ -3,6 +3,13 @@ import type { Tx } from "shared/sql/connect.ts";
 /** What a timer may be for; keeper has one handler per kind. */
 export type TimerKind = "offer.expire" | "order.attention" | "order.expire";
 
+/** A timer whose time has come. */
+export interface FiredTimer {
+  readonly kind: TimerKind;
+  readonly key: string;
+  readonly version: number;
+}
+
 export interface Timer {
   readonly kind: TimerKind;
   /** The offer or order it is about. */

@@ -5,7 +5,6 @@ import { startDeadlines } from "shared/orders/deadlines.ts";
 import type { OrderKind, OrderState } from "shared/orders/lifecycle.ts";
 import type { CourierStatus } from "shared/orders/rows.ts";
 import { DEFAULT_REGION_POLICY } from "shared/regions/region.ts";
-import { jsonOf } from "shared/sql/json.ts";
 import type { Sql } from "shared/sql/connect.ts";
 
 export const REGION = "testville";
@@ -16,7 +15,7 @@ export async function insertRegion(sql: Sql, id: string = REGION): Promise<void>
   await sql`
     insert into regions (id, name, time_zone, currency, area, policy)
     values (${id}, 'Testville', 'Europe/Stockholm', 'SEK', ${sql.json(AREA)},
-      ${sql.json(jsonOf(DEFAULT_REGION_POLICY))})`;
+      ${sql.json(DEFAULT_REGION_POLICY)})`;
 }
 
 export async function insertAccount(sql: Sql, role: string): Promise<string> {

@@ -123,3 +123,11 @@ export async function everything(sql: Sql): Promise<Record<string, string[]>> {
   }
   return tables;
 }
+
+/** How many sessions of this database wait for a row lock at this moment. */
+export async function lockWaiters(sql: Sql): Promise<number> {
+  const [row] = await sql<{ waiting: number }[]>`
+    select count(*)::int as waiting from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`;
+  return row?.waiting ?? 0;
+}

@@ -100,3 +100,14 @@ export function versionsByOrder(events: readonly Envelope[]): Map<string, number
   }
   return versions;
 }
+
+/** Numbers as their ascending runs, so that a failure is short to read: `1-600, 2-101`. */
+export function runsOf(numbers: readonly number[]): string {
+  const runs: [number, number][] = [];
+  for (const number of numbers) {
+    const run = runs.at(-1);
+    if (run !== undefined && number === run[1] + 1) run[1] = number;
+    else runs.push([number, number]);
+  }
+  return runs.map(([from, to]) => from === to ? `${from}` : `${from}-${to}`).join(", ");
+}

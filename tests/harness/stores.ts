@@ -2,7 +2,6 @@
  * A real Postgres and a real Redis for one test file: a database of its own copied from the
  * migrated template, and a key prefix of its own. `deploy/local/run_tests.ts` starts the servers.
  */
-import postgres from "postgres";
 import { silentLog } from "shared/log/log.ts";
 import { connectRedis, connectRedisBlocking, type Redis } from "shared/redis/connect.ts";
 import { type RedisKeys, redisKeys } from "shared/redis/keys.ts";
@@ -59,8 +58,8 @@ export async function openTestStores(): Promise<TestStores> {
   };
 }
 
-async function asAdmin(url: string, work: (admin: postgres.Sql) => Promise<void>): Promise<void> {
-  const admin = postgres(url, { max: 1, onnotice: () => {} });
+async function asAdmin(url: string, work: (admin: Sql) => Promise<void>): Promise<void> {
+  const admin = connectSql(url, { applicationName: "hexmile-tests", max: 1 });
   try {
     await work(admin);
   } finally {

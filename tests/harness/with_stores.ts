@@ -1,4 +1,3 @@
-import postgres from "postgres";
 import { connectSql, type Sql } from "shared/sql/connect.ts";
 import { openTestStores, type TestStores } from "./stores.ts";
 
@@ -21,7 +20,7 @@ export async function withEmptyDatabase(
     throw new Error("Cannot run: TEST_ADMIN_DATABASE_URL must be set: run deno task test");
   }
   const name = `empty_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
-  const admin = postgres(adminUrl, { max: 1, onnotice: () => {} });
+  const admin = connectSql(adminUrl, { applicationName: name, max: 1 });
   const databaseUrl = new URL(adminUrl);
   databaseUrl.pathname = `/${name}`;
   const sql = connectSql(databaseUrl.href, { applicationName: name, max: 3 });

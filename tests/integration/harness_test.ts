@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { insertAccount, insertCourier, insertMerchant, insertOrder, insertRegion } from "../harness/fixtures.ts";
+import {
+  insertAccount,
+  insertCourier,
+  insertMerchant,
+  insertOrder,
+  insertRegion,
+} from "../harness/fixtures.ts";
 import { openTestStores } from "../harness/stores.ts";
 
 Deno.test("openTestStores() gives a migrated database and a Redis of its own", async () => {

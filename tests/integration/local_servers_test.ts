@@ -3,9 +3,9 @@
  * which the set-up can fail. Every test has a data folder of its own; the programs are shared.
  */
 import assert from "node:assert/strict";
+import { connectSql, type Sql } from "shared/sql/connect.ts";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import postgres from "postgres";
 import { chooseLocalPlace, exists, type LocalPlace } from "../../deploy/local/data_dir.ts";
 import { freePort } from "../../deploy/local/ports.ts";
 import { identityOf } from "../../deploy/local/process_identity.ts";
@@ -53,12 +53,12 @@ async function withPlace(use: (run: Run) => Promise<void>): Promise<void> {
   }
 }
 
-async function query<T>(url: string, use: (sql: postgres.Sql) => Promise<T>): Promise<T> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
+async function query<T>(url: string, use: (sql: Sql) => Promise<T>): Promise<T> {
+  const sql = connectSql(url, { applicationName: "hexmile-tests", max: 1 });
   try {
     return await use(sql);
   } finally {
-    await sql.end();
+    await sql.end({ timeout: 5 });
   }
 }
 

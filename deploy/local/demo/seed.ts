@@ -4,7 +4,6 @@ import type { City, CityMerchant } from "shared/city/city.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { shardOf } from "shared/redis/keys.ts";
 import { DEFAULT_REGION_POLICY } from "shared/regions/region.ts";
-import { jsonOf } from "shared/sql/json.ts";
 import type { Sql, Tx } from "shared/sql/connect.ts";
 
 const SHARDS = 1;
@@ -36,7 +35,7 @@ export async function seedCity(sql: Sql, city: City, password: string): Promise<
       insert into regions (id, name, shards, time_zone, currency, area, policy)
       values (${region.id}, ${region.name}, ${SHARDS}, ${region.timeZone}, ${region.currency},
         ${tx.json(region.servedArea.map(({ lat, lon }) => [lat, lon]))},
-        ${tx.json(jsonOf(DEFAULT_REGION_POLICY))})`;
+        ${tx.json(DEFAULT_REGION_POLICY)})`;
     const account = (role: string, name: string, email: string) =>
       insertAccount(tx, { role, name, email, passwordHash });
     await account("admin", "Demo Admin", ADMIN_EMAIL);

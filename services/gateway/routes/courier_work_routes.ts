@@ -119,6 +119,9 @@ const STEPS: readonly { name: string; action: OrderAction; summary: string }[] =
   { name: "picked-up", action: "pick_up", summary: "You have the goods" },
   { name: "in-transit", action: "depart", summary: "You are on the way to the customer" },
   { name: "delivered", action: "deliver", summary: "The customer has the goods" },
+  { name: "failed-attempt", action: "fail_attempt", summary: "Nobody could take the goods" },
+  { name: "returning", action: "start_return", summary: "You bring the goods back" },
+  { name: "returned", action: "complete_return", summary: "The sender has the goods again" },
 ];
 
 /** Offers, assignments and the steps of a delivery. */

@@ -219,8 +219,12 @@ export function orderRoutes(deps: GatewayDeps) {
     return c.json(orderJson(await requireOrder(deps, id), deps.publicUrl), 200);
   });
   routes.openapi(ticket, async (c) => {
-    const row = await requireViewer(deps, c, c.req.valid("param").id);
-    const secret = await createTicket(deps.redis, deps.keys, { kind: "track", orderId: row.id });
+    const { row, courierId } = await requireViewer(deps, c, c.req.valid("param").id);
+    const secret = await createTicket(deps.redis, deps.keys, {
+      kind: "track",
+      orderId: row.id,
+      ...(courierId === undefined ? {} : { courierId }),
+    });
     const url = `${deps.trackerUrl}/api/v1/orders/${row.id}/track?ticket=${secret}`;
     return c.json({
       ticket: secret,
@@ -287,16 +291,24 @@ async function isParty(deps: GatewayDeps, principal: Principal, row: OrderView):
 }
 
 /** A party with a session, or whoever holds the tracking link. */
-async function requireViewer(deps: GatewayDeps, c: GatewayContext, id: string): Promise<OrderView> {
+async function requireViewer(
+  deps: GatewayDeps,
+  c: GatewayContext,
+  id: string,
+): Promise<{ row: OrderView; courierId?: string }> {
   const token = c.req.header("x-tracking-token");
-  if (token === undefined) return await requireParty(deps, c, await requirePrincipal(deps, c), id);
+  if (token === undefined) {
+    const principal = await requirePrincipal(deps, c);
+    const row = await requireParty(deps, c, principal, id);
+    return principal.role === "courier" ? { row, courierId: principal.accountId } : { row };
+  }
   const row = isUuid(id) ? await findOrder(deps.sql, id) : undefined;
   if (row === undefined) throw new ProblemError("order.not_found");
   const hash = await hashToken(token);
   const matches = hash.every((byte, index) => byte === row.trackingTokenHash[index]);
   if (!matches) throw new ProblemError("order.not_found");
   c.env.context.ids["orderId"] = id;
-  return row;
+  return { row };
 }
 
 async function scopeOf(deps: GatewayDeps, { role, accountId }: Principal) {

@@ -1,6 +1,5 @@
 import type { Point } from "shared/geo/point.ts";
 import type { OrderKind, OrderState } from "shared/orders/lifecycle.ts";
-import { jsonOf } from "shared/sql/json.ts";
 import type { Queryable, Tx } from "shared/sql/connect.ts";
 import { appendEvents } from "shared/outbox/append.ts";
 import { startDeadlines } from "shared/orders/deadlines.ts";
@@ -76,7 +75,7 @@ export async function insertOrder(tx: Tx, order: NewOrder): Promise<void> {
       distance_m, preparation_minutes, items_minor, delivery_minor, tip_minor, currency,
       estimated_delivery_at, tracking_token_hash, state_times)
     values (${order.id}, ${order.region}, ${order.shard}, ${order.kind}, 'placed', 1,
-      ${order.customerId}, ${order.merchantId}, ${tx.json(jsonOf(order.items))}, ${order.note},
+      ${order.customerId}, ${order.merchantId}, ${tx.json(order.items)}, ${order.note},
       ${order.pickup.lat}, ${order.pickup.lon}, ${order.pickup.address ?? null},
       ${order.dropoff.lat}, ${order.dropoff.lon}, ${order.dropoff.address ?? null},
       ${order.distanceM}, ${order.preparationMinutes}, ${order.price.items},

@@ -1,0 +1,27 @@
+/** Tells "a store is away, try again" from "this is wrong". */
+
+/** Codes of sockets and of Postgres that mean: not now. */
+const CODES = new Set([
+  "ECONNREFUSED",
+  "EPIPE",
+  "ECONNRESET",
+  "57P01",
+  "57P02",
+  "57P03",
+  "53300",
+]);
+
+/** What the drivers of Postgres and Redis say without a code. */
+const MESSAGES = new RegExp(
+  "^(Stream isn't writeable|Connection is closed|Command timed out|Socket timeout" +
+    "|Connection terminated|timeout exceeded when trying to connect|Query read timeout" +
+    "|Client has encountered a connection error|LOADING |MISCONF |OOM )",
+);
+
+/** Whether an error of a store will pass by itself, so that the same work may succeed later. */
+export function isUnavailable(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  if (error.name === "MaxRetriesPerRequestError" || error.name === "TimeoutError") return true;
+  if ("code" in error && CODES.has(String(error.code))) return true;
+  return MESSAGES.test(error.message);
+}

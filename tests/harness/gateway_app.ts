@@ -1,0 +1,165 @@
+/**
+ * The gateway in this process on real stores, asked through its fetch handler. Every answer is held
+ * to what all answers promise: a request id, no server error, and refusals as problems without a
+ * word about the inside.
+ */
+import assert from "node:assert/strict";
+import { PasswordHasher } from "shared/auth/password_hasher.ts";
+import { createSession, type Role, Sessions } from "shared/auth/sessions.ts";
+import { createLog } from "shared/log/log.ts";
+import { createMetrics } from "shared/metrics/metrics.ts";
+import { isUuid } from "shared/ids/uuid.ts";
+import { PROBLEMS } from "shared/problem/problem.ts";
+import type { Redis } from "shared/redis/connect.ts";
+import { Regions } from "shared/regions/region.ts";
+import { createApp } from "../../services/gateway/app.ts";
+import type { GatewayDeps } from "../../services/gateway/deps.ts";
+import { insertAccount } from "./fixtures.ts";
+import type { TestStores } from "./stores.ts";
+
+export const PUBLIC_URL = "http://gateway.example";
+export const TRACKER_URL = "http://tracker.example";
+
+/** What only the inside may know: stacks, files, drivers and the database's own words. */
+const INSIDE =
+  /\bat (async )?[\w.<>]+ \(|\bat (async )?file:|\.ts:\d+|node_modules|PostgresError|ioredis|ECONNREFUSED|violates|constraint|syntax error|stack/i;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The parsed body; undefined where there is none or it is no JSON. */
+  readonly json: Json;
+}
+
+/** Parsed JSON that tests may look into without ceremony; a wrong path gives undefined. */
+export type Json = { readonly [name: string]: Json } & { readonly length?: number } | undefined;
+
+export interface CallOptions {
+  readonly token?: string | undefined;
+  /** An object is sent as JSON; a text as it is, also as JSON. */
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+  /** Where the answer may be this server error, on purpose. */
+  readonly allowed?: number;
+}
+
+export interface TestGateway {
+  readonly call: (method: string, path: string, options?: CallOptions) => Promise<Answer>;
+  readonly deps: GatewayDeps;
+  /** The log lines written so far. */
+  readonly logLines: readonly string[];
+  /** Makes an account with this role and opens a session for it. */
+  signIn(role: Role): Promise<{ accountId: string; token: string }>;
+  /** Opens a session for an account that exists. */
+  tokenOf(accountId: string): Promise<string>;
+  close(): void;
+}
+
+/** Starts a gateway. Close it before its stores. */
+export function startGateway(
+  stores: TestStores,
+  changes: Partial<GatewayDeps> & { redis?: Redis } = {},
+): TestGateway {
+  const { sql, keys } = stores;
+  const redis = changes.redis ?? stores.redis;
+  const logLines: string[] = [];
+  const log = createLog({
+    service: "gateway",
+    level: "debug",
+    format: "json",
+    write: (line) => void logLines.push(line),
+  });
+  const hasher = new PasswordHasher();
+  const deps: GatewayDeps = {
+    sql,
+    keys,
+    sessions: new Sessions({ sql, redis, keys, log }),
+    hasher,
+    regions: new Regions(sql),
+    streets: new Map(),
+    notifyOutbox: () => {},
+    log,
+    metrics: createMetrics("gateway"),
+    publicUrl: PUBLIC_URL,
+    trackerUrl: TRACKER_URL,
+    corsOrigins: [],
+    speed: 1,
+    demoPassword: undefined,
+    readAsset: () => Promise.resolve(undefined),
+    ...changes,
+    redis,
+  };
+  const app = createApp(deps);
+  const tokenOf = async (accountId: string) => (await createSession(sql, accountId)).token;
+  return {
+    deps,
+    logLines,
+    call: async (method, path, options = {}) => {
+      const response = await app.fetch(requestOf(method, path, options));
+      return await checked(`${method} ${path}`, response, options.allowed);
+    },
+    tokenOf,
+    signIn: async (role) => {
+      const accountId = await insertAccount(sql, role);
+      return { accountId, token: await tokenOf(accountId) };
+    },
+    close: () => hasher.close(),
+  };
+}
+
+function requestOf(method: string, path: string, options: CallOptions): Request {
+  const headers = new Headers(options.headers);
+  if (options.token !== undefined) headers.set("authorization", `Bearer ${options.token}`);
+  const { body } = options;
+  if (body !== undefined && !headers.has("content-type")) {
+    headers.set("content-type", "application/json");
+  }
+  const isRaw = typeof body === "string" || body instanceof ReadableStream;
+  return new Request(`${PUBLIC_URL}${path}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: isRaw ? body : JSON.stringify(body) }),
+  });
+}
+
+async function checked(what: string, response: Response, allowed?: number): Promise<Answer> {
+  const { status, headers } = response;
+  const text = await response.text();
+  const answer = { status, headers, text, json: parsed(text) };
+  const seen = `${what}: ${status} ${text.slice(0, 500)}`;
+  assert.ok(isUuid(headers.get("x-request-id") ?? ""), `no request id: ${seen}`);
+  if (status !== allowed) assert.ok(status < 500, seen);
+  if (status >= 400) assertIsProblem(answer, seen);
+  return answer;
+}
+
+function parsed(text: string): Json {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // Not every answer is JSON; tests that need it look at `text`.
+  }
+}
+
+/** RFC 9457, with the one table's code, status and title, and nothing of the inside. */
+function assertIsProblem({ status, headers, text, json }: Answer, seen: string): void {
+  assert.equal(headers.get("content-type"), "application/problem+json", seen);
+  assert.equal(headers.get("cache-control"), "private, no-store", seen);
+  const code = String(json?.["code"]);
+  assert.ok(Object.hasOwn(PROBLEMS, code), `unknown code: ${seen}`);
+  const entry = PROBLEMS[code as keyof typeof PROBLEMS];
+  assert.deepEqual(
+    { status: json?.["status"], title: json?.["title"], type: json?.["type"] },
+    { status: entry.status, title: entry.title, type: `/problems/${code}` },
+    seen,
+  );
+  assert.equal(status, entry.status, seen);
+  assert.doesNotMatch(text, INSIDE, seen);
+}
+
+/** The codes of a refusal and of its fields, short enough to compare at a glance. */
+export function fieldsOf(answer: Answer): string[] {
+  const errors = (answer.json?.["errors"] ?? []) as unknown as { field: string; bound: string }[];
+  return errors.map(({ field, bound }) => `${field} ${bound}`);
+}

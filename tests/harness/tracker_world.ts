@@ -1,0 +1,244 @@
+/** A tracker in this process on a port of its own, with its projector, over real stores. */
+import { Registry } from "prom-client";
+import { createTicket, type Ticket } from "shared/auth/tickets.ts";
+import { createToken, hashToken } from "shared/auth/token.ts";
+import { silentLog } from "shared/log/log.ts";
+import { createMetrics } from "shared/metrics/metrics.ts";
+import type { Relay } from "shared/outbox/relay.ts";
+import { connectRedisBlocking, type Redis } from "shared/redis/connect.ts";
+import type { Sql } from "shared/sql/connect.ts";
+import { createApp } from "../../services/tracker/app.ts";
+import { Channels } from "../../services/tracker/channels.ts";
+import { createTrackerMetrics } from "../../services/tracker/metrics.ts";
+import { projectPartitions } from "../../services/tracker/project_partitions.ts";
+import { TrackLog } from "../../services/tracker/track_log.ts";
+import { Background } from "./background.ts";
+import { CourierIndex, fixAt, northOfPickup } from "./couriers.ts";
+import { createDispatchWorld, type DispatchWorld } from "./dispatch_world.ts";
+import { eventually } from "./eventually.ts";
+import { openRelay, PARTITION, relayAll } from "./outbox.ts";
+import type { TestStores } from "./stores.ts";
+import { SocketViewer, StreamViewer, type Viewer } from "./track_viewer.ts";
+import { withStores } from "./with_stores.ts";
+
+export const PAGE_ORIGIN = "https://track.example";
+
+/** The name of the lease under which a partition is projected. */
+export const PROJECTOR_LEASE = `consumer:tracker:${PARTITION}`;
+
+/** One tracker process: its own subscribing connection and its own port. */
+export class TestTracker implements AsyncDisposable {
+  readonly port: number;
+  readonly trackLog: TrackLog;
+  readonly subscriberName: string;
+  readonly metrics = createTrackerMetrics(new Registry());
+  readonly #subscriber: Redis;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+
+  private constructor(stores: TestStores, subscriber: Redis, name: string) {
+    const { sql, redis, keys } = stores;
+    this.#subscriber = subscriber;
+    this.subscriberName = name;
+    this.trackLog = new TrackLog(redis, keys);
+    const app = createApp({
+      sql,
+      redis,
+      keys,
+      channels: new Channels(subscriber, silentLog),
+      trackLog: this.trackLog,
+      metrics: this.metrics,
+      serviceMetrics: createMetrics("tracker"),
+      log: silentLog,
+      corsOrigins: [PAGE_ORIGIN],
+    });
+    this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, app.fetch);
+    this.port = this.#server.addr.port;
+  }
+
+  /** @param redisUrl where it subscribes, if not straight at the run's Redis. */
+  static async start(stores: TestStores, redisUrl = stores.redisUrl): Promise<TestTracker> {
+    const name = `${stores.prefix}subscriber`;
+    const subscriber = connectRedisBlocking(redisUrl, { name, log: silentLog });
+    await subscriber.connect();
+    return new TestTracker(stores, subscriber, name);
+  }
+
+  url(path: string, scheme: "ws" | "http" = "http"): string {
+    return `${scheme}://127.0.0.1:${this.port}${path}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#subscriber.disconnect();
+    await this.#server.shutdown();
+  }
+}
+
+/** What a viewer asks for. */
+export interface ViewOptions {
+  readonly since?: string;
+}
+
+export class TrackerWorld {
+  readonly stores: TestStores;
+  readonly tracker: TestTracker;
+  readonly dispatch: DispatchWorld;
+  readonly index: CourierIndex;
+  readonly #relay: Relay;
+  readonly #viewers: (SocketViewer | StreamViewer)[] = [];
+  readonly #projectors: Background[] = [];
+  #fixes = 0;
+
+  constructor(stores: TestStores, tracker: TestTracker, dispatch: DispatchWorld, relay: Relay) {
+    this.stores = stores;
+    this.tracker = tracker;
+    this.dispatch = dispatch;
+    this.index = new CourierIndex(stores);
+    this.#relay = relay;
+  }
+
+  get sql(): Sql {
+    return this.stores.sql;
+  }
+
+  /** Projects the test partition, as a tracker process does, until it is stopped. */
+  startProjector(): Background {
+    const { sql, redis, keys, openBlocking } = this.stores;
+    const { metrics, trackLog } = this.tracker;
+    const background = new Background();
+    this.#projectors.push(background);
+    background.run((signal) =>
+      projectPartitions({
+        sql,
+        redis,
+        keys,
+        openBlocking,
+        trackLog,
+        metrics,
+        log: silentLog,
+        signal,
+        instanceId: "test",
+      })
+    );
+    return background;
+  }
+
+  async stopProjectors(): Promise<void> {
+    await Promise.all(this.#projectors.map((projector) => projector.stop()));
+  }
+
+  /** Waits until the partition's projection has changed hands this often. */
+  async projectorHasFence(fence: number): Promise<void> {
+    await eventually(`the projector has fence ${fence}`, async () => {
+      const [lease] = await this.sql<{ fence: string }[]>`
+        select fence from leases where name = ${PROJECTOR_LEASE}`;
+      return Number(lease?.fence) >= fence;
+    });
+  }
+
+  async ticket(grant: Ticket): Promise<string> {
+    return await createTicket(this.stores.redis, this.stores.keys, grant);
+  }
+
+  /** Opens a track over a WebSocket, as the page does. */
+  async view(orderId: string, options: ViewOptions = {}, tracker = this.tracker) {
+    const ticket = await this.ticket({ kind: "track", orderId });
+    const since = options.since === undefined ? "" : `&since=${options.since}`;
+    const path = `/api/v1/orders/${orderId}/track?ticket=${ticket}${since}`;
+    const viewer = new SocketViewer(tracker.url(path, "ws"));
+    this.#viewers.push(viewer);
+    return viewer;
+  }
+
+  /** Opens a track as an event stream, with the secret of the tracking link. */
+  async stream(orderId: string, headers: Record<string, string> = {}): Promise<StreamViewer> {
+    const token = await this.trackingToken(orderId);
+    const viewer = await StreamViewer.open(
+      this.tracker.url(`/api/v1/orders/${orderId}/track`),
+      { "x-tracking-token": token, ...headers },
+    );
+    this.#viewers.push(viewer);
+    return viewer;
+  }
+
+  /** Opens a courier's channel. */
+  async channel(courierId: string): Promise<SocketViewer> {
+    const ticket = await this.ticket({ kind: "courier_channel", courierId });
+    const path = `/api/v1/courier/channel?ticket=${ticket}`;
+    const viewer = new SocketViewer(this.tracker.url(path, "ws"));
+    this.#viewers.push(viewer);
+    return viewer;
+  }
+
+  /** Gives an order's link a new secret; the secret. */
+  async trackingToken(orderId: string): Promise<string> {
+    const token = createToken();
+    await this.sql`
+      update orders set tracking_token_hash = ${await hashToken(token)} where id = ${orderId}`;
+    return token;
+  }
+
+  /** Publishes every event that was committed, and waits until the projector has handled it. */
+  async publish(): Promise<void> {
+    await relayAll(this.#relay);
+    await this.#projected(this.stores.keys.events(PARTITION));
+  }
+
+  /** Sends a fix of a courier and waits until the projector has handled it. */
+  async sendFix(courierId: string): Promise<void> {
+    await this.sendFixUnprojected(courierId);
+    await this.#projected(this.stores.keys.positions(PARTITION));
+  }
+
+  /** Sends a fix of a courier, each some metres and milliseconds after the one before. */
+  async sendFixUnprojected(courierId: string): Promise<void> {
+    const number = ++this.#fixes;
+    const fix = fixAt(northOfPickup(number), 60_000 - number);
+    const code = await this.index.fix(courierId, { ...fix, accuracyM: number });
+    if (code !== "accepted") throw new Error(`fix was ${code}`);
+  }
+
+  async #projected(stream: string): Promise<void> {
+    const { redis } = this.stores;
+    await eventually(`the projector has handled ${stream}`, async () => {
+      const [last] = await redis.xrevrange(stream, "+", "-", "COUNT", 1);
+      if (last === undefined) return true;
+      const groups = await redis.xinfo("GROUPS", stream) as unknown[][];
+      const group = groups.find((flat) => flat.includes("tracker")) ?? [];
+      return group[group.indexOf("last-delivered-id") + 1] === last[0] &&
+        group[group.indexOf("pending") + 1] === 0;
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#viewers.map((viewer) => viewer.close()));
+    await this.stopProjectors();
+  }
+}
+
+/** Numbers of the fixes that a viewer saw, in the order in which it saw them. */
+export function fixesSeen(viewer: Viewer): unknown[] {
+  return viewer.of("position").map((frame) =>
+    (frame["position"] as { accuracyM?: number }).accuracyM
+  );
+}
+
+/** Runs one test in such a world. */
+export async function withTrackerWorld(use: (world: TrackerWorld) => Promise<void>): Promise<void> {
+  await withStores(async (stores) => {
+    await using tracker = await TestTracker.start(stores);
+    const dispatch = await createDispatchWorld(stores.sql);
+    const world = new TrackerWorld(stores, tracker, dispatch, await openRelay(stores));
+    // Its groups must be there before anything is asked of them.
+    world.startProjector();
+    const { keys, redis } = stores;
+    await eventually(
+      "the projector has begun",
+      async () => await redis.exists(keys.events(PARTITION), keys.positions(PARTITION)) === 2,
+    );
+    try {
+      await use(world);
+    } finally {
+      await world.close();
+    }
+  });
+}

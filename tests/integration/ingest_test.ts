@@ -1,0 +1,335 @@
+import assert from "node:assert/strict";
+import { Registry } from "prom-client";
+import { createSession, Sessions } from "shared/auth/sessions.ts";
+import { silentLog } from "shared/log/log.ts";
+import { createMetrics } from "shared/metrics/metrics.ts";
+import { connectRedis, type Redis, startRedis } from "shared/redis/connect.ts";
+import { createApp } from "../../services/ingest/app.ts";
+import { CourierDirectory } from "../../services/ingest/courier_directory.ts";
+import { LastPositions } from "../../services/ingest/last_positions.ts";
+import { createIngestMetrics } from "../../services/ingest/metrics.ts";
+import { PrincipalCache } from "../../services/ingest/principal_cache.ts";
+import { FixRecorder } from "../../services/ingest/record_fix.ts";
+import { CourierIndex, fixAt, northOfPickup, PICKUP } from "../harness/couriers.ts";
+import { eventually } from "../harness/eventually.ts";
+import { insertAccount, insertCourier, insertRegion } from "../harness/fixtures.ts";
+import { PARTITION } from "../harness/outbox.ts";
+import { RedisLink } from "../harness/redis_link.ts";
+import { redisWith } from "../harness/stand_ins.ts";
+import type { TestStores } from "../harness/stores.ts";
+import { withStores } from "../harness/with_stores.ts";
+
+const URL = "http://ingest.test/api/v1/courier/location";
+const APP_ORIGIN = "https://courier.example";
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+}
+
+/** Ingest in this process, over real stores. */
+class Ingest {
+  readonly lastPositions: LastPositions;
+  readonly #stores: TestStores;
+  readonly #app: ReturnType<typeof createApp>;
+
+  constructor(stores: TestStores, redis: Redis = stores.redis) {
+    const { sql, keys } = stores;
+    this.#stores = stores;
+    this.lastPositions = new LastPositions(sql, silentLog);
+    const recorder = new FixRecorder({
+      redis,
+      keys,
+      directory: new CourierDirectory(sql),
+      lastPositions: this.lastPositions,
+      metrics: createIngestMetrics(new Registry()),
+    });
+    const principals = new PrincipalCache(new Sessions({ sql, redis, keys, log: silentLog }));
+    this.#app = createApp({
+      recorder,
+      findPrincipal: (token) => principals.find(token),
+      log: silentLog,
+      metrics: createMetrics("ingest"),
+      corsOrigins: [APP_ORIGIN],
+    });
+  }
+
+  async token(accountId: string): Promise<string> {
+    return (await createSession(this.#stores.sql, accountId)).token;
+  }
+
+  async fetch(request: Request): Promise<Answer> {
+    const response = await this.#app.fetch(request);
+    const text = await response.text();
+    const body = text === "" ? {} : JSON.parse(text) as Record<string, unknown>;
+    return { status: response.status, headers: response.headers, body };
+  }
+
+  async post(token: string | undefined, body: unknown): Promise<Answer> {
+    const headers = new Headers({ "content-type": "application/json" });
+    if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    return await this.fetch(new Request(URL, { method: "POST", headers, body: text }));
+  }
+}
+
+async function withIngest(
+  use: (
+    world: { ingest: Ingest; stores: TestStores; index: CourierIndex },
+  ) => Promise<void>,
+): Promise<void> {
+  await withStores(async (stores) => {
+    await insertRegion(stores.sql);
+    await use({ ingest: new Ingest(stores), stores, index: new CourierIndex(stores) });
+  });
+}
+
+function assertProblem(answer: Answer, status: number, code: string): void {
+  assert.equal(answer.status, status);
+  assert.equal(answer.headers.get("content-type"), "application/problem+json");
+  assert.equal(answer.body["code"], code);
+  assert.equal(answer.body["status"], status);
+  assert.match(String(answer.body["instance"]), /^[0-9a-f-]{36}$/);
+}
+
+Deno.test("POST location accepts a fix after Redis has it, also of a courier Redis does not know", async () => {
+  await withIngest(async ({ ingest, stores, index }) => {
+    const id = await insertCourier(stores.sql, { status: "available" });
+    const token = await ingest.token(id);
+    const fix = { ...fixAt(PICKUP), accuracyM: 4.5, headingDeg: 360, speedMps: 0 };
+    const answer = await ingest.post(token, fix);
+    assert.equal(answer.status, 200);
+    assert.deepEqual(answer.body, { accepted: true });
+    assert.deepEqual(await index.latest(id), fix);
+    assert.equal(await index.isIndexed(id), true);
+    const key = stores.keys.courier(PARTITION, id);
+    assert.deepEqual(await stores.redis.hmget(key, "status", "version"), ["available", "1"]);
+  });
+});
+
+Deno.test("POST location says that a fix is stale and changes nothing", async () => {
+  await withIngest(async ({ ingest, stores, index }) => {
+    const id = await insertCourier(stores.sql);
+    const token = await ingest.token(id);
+    const newer = fixAt(PICKUP, 1_000);
+    await ingest.post(token, newer);
+    const answer = await ingest.post(token, fixAt(northOfPickup(50), 9_000));
+    assert.equal(answer.status, 200);
+    assert.deepEqual(answer.body, { accepted: false, reason: "stale" });
+    assert.deepEqual(await index.latest(id), newer);
+  });
+});
+
+Deno.test("POST location of a courier off shift is 409, and it is not indexed", async () => {
+  await withIngest(async ({ ingest, stores, index }) => {
+    const id = await insertCourier(stores.sql, { status: "offline" });
+    const answer = await ingest.post(await ingest.token(id), fixAt(PICKUP));
+    assertProblem(answer, 409, "courier.off_shift");
+    assert.equal(answer.body["detail"], "Cannot record a position: the courier must be online");
+    assert.equal(await index.isIndexed(id), false);
+  });
+});
+
+Deno.test("POST location of a busy courier is accepted and never makes it available", async () => {
+  await withIngest(async ({ ingest, stores, index }) => {
+    const id = await insertCourier(stores.sql, { status: "busy" });
+    const token = await ingest.token(id);
+    for (const agoMs of [3_000, 2_000, 1_000]) {
+      assert.deepEqual((await ingest.post(token, fixAt(PICKUP, agoMs))).body, { accepted: true });
+      assert.equal(await index.isIndexed(id), false);
+    }
+  });
+});
+
+Deno.test("POST location needs a session (401) of a courier (403)", async () => {
+  await withIngest(async ({ ingest, stores }) => {
+    const fix = fixAt(PICKUP);
+    assertProblem(await ingest.post(undefined, fix), 401, "auth.required");
+    assertProblem(await ingest.post("A".repeat(43), fix), 401, "auth.required");
+    assertProblem(await ingest.post("short", fix), 401, "auth.required");
+    const customer = await ingest.token(await insertAccount(stores.sql, "customer"));
+    const answer = await ingest.post(customer, fix);
+    assertProblem(answer, 403, "auth.forbidden");
+    assert.equal(
+      answer.body["detail"],
+      "Cannot send positions: role must be courier: it is customer",
+    );
+  });
+});
+
+Deno.test("POST location names each field that is out of bounds, its bound and its value", async () => {
+  await withIngest(async ({ ingest, stores }) => {
+    const token = await ingest.token(await insertCourier(stores.sql));
+    const answer = await ingest.post(token, {
+      lat: 85.06,
+      lon: -180.5,
+      accuracyM: -1,
+      headingDeg: 361,
+      speedMps: "fast",
+      altitudeM: 3,
+      recordedAt: "yesterday",
+    });
+    assertProblem(answer, 422, "request.invalid");
+    assert.deepEqual(answer.body["errors"], [
+      { field: "lat", bound: "must be <= 85.05112878", value: 85.06 },
+      { field: "lon", bound: "must be >= -180", value: -180.5 },
+      { field: "accuracyM", bound: "must be >= 0", value: -1 },
+      { field: "headingDeg", bound: "must be <= 360", value: 361 },
+      { field: "speedMps", bound: "must be number", value: "fast" },
+      { field: "recordedAt", bound: "Invalid ISO datetime", value: "yesterday" },
+      { field: "altitudeM", bound: "is not a known field" },
+    ]);
+  });
+});
+
+Deno.test("POST location takes the whole indexable world and refuses what lies beyond", async () => {
+  await withIngest(async ({ ingest, stores, index }) => {
+    const id = await insertCourier(stores.sql);
+    const token = await ingest.token(id);
+    const edges = [[85.05112878, 180], [-85.05112878, -180], [0, 0]];
+    for (const [at, [lat = 0, lon = 0]] of edges.entries()) {
+      const answer = await ingest.post(token, fixAt({ lat, lon }, 9_000 - at));
+      assert.deepEqual(answer.body, { accepted: true }, `${lat} ${lon}`);
+      assert.equal(await index.isIndexed(id), true);
+    }
+    for (const lat of [85.06, -85.06, 90]) {
+      assertProblem(await ingest.post(token, fixAt({ lat, lon: 0 })), 422, "request.invalid");
+    }
+    for (const text of ["", "{", "[]", "null", '{"lat":1e999,"lon":0}']) {
+      const { status } = await ingest.post(token, text);
+      assert.ok(status === 400 || status === 422, `${text}: ${status}`);
+    }
+  });
+});
+
+Deno.test("POST location reads at most 4 KB of a body", async () => {
+  await withIngest(async ({ ingest, stores }) => {
+    const token = await ingest.token(await insertCourier(stores.sql));
+    const text = JSON.stringify(fixAt(PICKUP));
+    const most = text + " ".repeat(4 * 1024 - text.length);
+    assert.equal((await ingest.post(token, most)).status, 200);
+    assertProblem(await ingest.post(token, `${most} `), 413, "request.too_large");
+    // A body without an end: it is refused at the bound, not read.
+    let sent = 0;
+    let isCancelled = false;
+    const endless = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        sent += 1024;
+        controller.enqueue(new Uint8Array(1024));
+      },
+      cancel: () => {
+        isCancelled = true;
+      },
+    });
+    const headers = { authorization: `Bearer ${token}` };
+    assertProblem(
+      await ingest.fetch(new Request(URL, { method: "POST", headers, body: endless })),
+      413,
+      "request.too_large",
+    );
+    assert.ok(sent <= 16 * 1024, `${sent} bytes were taken`);
+    assert.equal(isCancelled, true);
+  });
+});
+
+Deno.test("ingest answers other routes and methods with problems, and pages of allowed origins only", async () => {
+  await withIngest(async ({ ingest }) => {
+    const other = await ingest.fetch(new Request("http://ingest.test/api/v1/other"));
+    assertProblem(other, 404, "route.not_found");
+    assertProblem(await ingest.fetch(new Request(URL)), 405, "route.method_not_allowed");
+    for (const [origin, allowed] of [[APP_ORIGIN, APP_ORIGIN], ["https://evil.example", null]]) {
+      const preflight = await ingest.fetch(
+        new Request(URL, { method: "OPTIONS", headers: { origin: origin ?? "" } }),
+      );
+      assert.equal(preflight.status, 204);
+      assert.equal(preflight.headers.get("access-control-allow-origin"), allowed);
+    }
+  });
+});
+
+Deno.test("POST location answers 503 while Redis is away and accepts again once it is back", async () => {
+  await withStores(async (stores) => {
+    await insertRegion(stores.sql);
+    await using link = new RedisLink(stores.redisUrl);
+    const redis = connectRedis(link.url, { name: "linked", log: silentLog });
+    try {
+      await startRedis(redis);
+      const ingest = new Ingest(stores, redis);
+      const id = await insertCourier(stores.sql);
+      const token = await ingest.token(id);
+      assert.equal((await ingest.post(token, fixAt(PICKUP, 9_000))).status, 200);
+      link.cut();
+      const refused = await ingest.post(token, fixAt(PICKUP, 8_000));
+      assertProblem(refused, 503, "service.unavailable");
+      assert.equal(refused.headers.get("retry-after"), "2");
+      link.restore();
+      await eventually(
+        "a fix is accepted again",
+        async () => (await ingest.post(token, fixAt(PICKUP))).status === 200,
+      );
+    } finally {
+      redis.disconnect();
+    }
+  });
+});
+
+Deno.test("FixRecorder asks Postgres once for a courier that Redis has lost, and not for a stranger", async () => {
+  await withIngest(async ({ stores, index }) => {
+    const { sql, redis, keys } = stores;
+    const scripts: string[] = [];
+    const counted = redisWith(redis, {
+      evalsha: (args, real) => {
+        scripts.push(String(args[1]));
+        return real(...args);
+      },
+    });
+    const lastPositions = new LastPositions(sql, silentLog);
+    const recorder = new FixRecorder({
+      redis: counted,
+      keys,
+      directory: new CourierDirectory(sql),
+      lastPositions,
+      metrics: createIngestMetrics(new Registry()),
+    });
+    const id = await insertCourier(sql, { status: "available" });
+    assert.equal(await recorder.record(id, fixAt(PICKUP, 9_000)), "accepted");
+    assert.equal(scripts.length, 3, "unknown, status, fix");
+    assert.equal(await recorder.record(id, fixAt(PICKUP, 8_000)), "accepted");
+    assert.equal(scripts.length, 4);
+    // Redis was wiped, and the courier has gone busy meanwhile.
+    await redis.del(keys.courier(PARTITION, id), keys.couriersGeo(PARTITION));
+    await sql`update couriers set status = 'busy', version = 5 where id = ${id}`;
+    assert.equal(await recorder.record(id, fixAt(PICKUP, 7_000)), "accepted");
+    assert.equal(await index.isIndexed(id), false);
+    assert.deepEqual(await redis.hmget(keys.courier(PARTITION, id), "status", "version"), [
+      "busy",
+      "5",
+    ]);
+    assert.equal(await recorder.record(crypto.randomUUID(), fixAt(PICKUP)), "unknown");
+    assert.equal(scripts.length, 7, "a stranger costs Redis nothing");
+  });
+});
+
+Deno.test("LastPositions keeps the newest accepted fix of each courier in Postgres", async () => {
+  await withIngest(async ({ ingest, stores }) => {
+    const { sql } = stores;
+    const id = await insertCourier(sql);
+    const token = await ingest.token(id);
+    const newest = { ...fixAt(northOfPickup(70), 5_000), speedMps: 7.5 };
+    await ingest.post(token, fixAt(PICKUP, 8_000));
+    await ingest.post(token, newest);
+    await ingest.post(token, fixAt(PICKUP, 6_000));
+    await ingest.lastPositions.flush();
+    // What another process heard before must not come back.
+    ingest.lastPositions.note(id, fixAt(PICKUP, 60_000));
+    await ingest.lastPositions.flush();
+    const rows = await sql<{ lat: number; speedMps: number; recordedAt: Date }[]>`
+      select lat, speed_mps, recorded_at from courier_last_positions where courier_id = ${id}`;
+    assert.deepEqual([...rows], [{
+      lat: newest.lat,
+      speedMps: 7.5,
+      recordedAt: new Date(newest.recordedAt),
+    }]);
+  });
+});

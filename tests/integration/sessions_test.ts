@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { bearerToken, createSession, Sessions } from "shared/auth/sessions.ts";
+import { consumeTicket, createTicket, type Ticket, TICKET_TTL_S } from "shared/auth/tickets.ts";
+import { hashToken, hexOf } from "shared/auth/token.ts";
+import { uuidv7 } from "shared/ids/uuid.ts";
+import { silentLog } from "shared/log/log.ts";
+import { connectRedis, type Redis, startRedis } from "shared/redis/connect.ts";
+import { insertAccount } from "../harness/fixtures.ts";
+import { Gate } from "../harness/gate.ts";
+import { RedisLink } from "../harness/redis_link.ts";
+import { redisWith } from "../harness/stand_ins.ts";
+import type { TestStores } from "../harness/stores.ts";
+import { withStores } from "../harness/with_stores.ts";
+
+const DAY_MS = 24 * 60 * 60_000;
+
+function sessionsOf({ sql, redis, keys }: TestStores, other: Redis = redis): Sessions {
+  return new Sessions({ sql, redis: other, keys, log: silentLog });
+}
+
+Deno.test("createSession() keeps only a hash and lasts a day", async () => {
+  await withStores(async ({ sql }) => {
+    const accountId = await insertAccount(sql, "customer");
+    const { token, expiresAt } = await createSession(sql, accountId);
+    assert.match(token, /^[A-Za-z0-9_-]{43}$/);
+    assert.ok(Math.abs(expiresAt.getTime() - Date.now() - DAY_MS) < 60_000);
+    const [row] = await sql<{ tokenHash: Uint8Array }[]>`select token_hash from sessions`;
+    assert.equal(hexOf(row?.tokenHash ?? new Uint8Array()), hexOf(await hashToken(token)));
+    assert.equal(JSON.stringify(await sql`select * from sessions`).includes(token), false);
+  });
+});
+
+Deno.test("Sessions.find() knows who a token belongs to, from Postgres and then from Redis", async () => {
+  await withStores(async (stores) => {
+    const accountId = await insertAccount(stores.sql, "courier");
+    const { token } = await createSession(stores.sql, accountId);
+    const sessions = sessionsOf(stores);
+    assert.deepEqual(await sessions.find(token), { accountId, role: "courier" });
+    await stores.sql`delete from sessions`;
+    assert.deepEqual(await sessions.find(token), { accountId, role: "courier" }, "remembered");
+    const ttlS = await stores.redis.ttl(stores.keys.session(hexOf(await hashToken(token))));
+    assert.ok(ttlS > 0 && ttlS <= 300, `${ttlS} s`);
+    assert.equal(await sessions.find("A".repeat(43)), undefined);
+  });
+});
+
+Deno.test("Sessions.end() ends a session at once", async () => {
+  await withStores(async (stores) => {
+    const accountId = await insertAccount(stores.sql, "courier");
+    const { token } = await createSession(stores.sql, accountId);
+    const other = await createSession(stores.sql, accountId);
+    const sessions = sessionsOf(stores);
+    await sessions.find(token);
+    await sessions.end(token);
+    assert.equal(await sessions.find(token), undefined);
+    assert.deepEqual(await sessions.find(other.token), { accountId, role: "courier" });
+  });
+});
+
+Deno.test("Sessions.end() is not undone by a look-up that was under way", async () => {
+  await withStores(async (stores) => {
+    const accountId = await insertAccount(stores.sql, "courier");
+    const { token } = await createSession(stores.sql, accountId);
+    const reached = new Gate();
+    const goOn = new Gate();
+    const slow = redisWith(stores.redis, {
+      set: async (args, real) => {
+        reached.open();
+        await goOn.passed();
+        return await real(...args);
+      },
+    });
+    const looking = sessionsOf(stores, slow).find(token);
+    await reached.passed();
+    await sessionsOf(stores).end(token);
+    goOn.open();
+    await looking;
+    assert.equal(await sessionsOf(stores).find(token), undefined);
+  });
+});
+
+Deno.test("Sessions.find() does not know a session that has expired, nor remembers one beyond its end", async () => {
+  await withStores(async (stores) => {
+    const accountId = await insertAccount(stores.sql, "courier");
+    const { token } = await createSession(stores.sql, accountId);
+    const sessions = sessionsOf(stores);
+    await stores.sql`update sessions set expires_at = clock_timestamp()`;
+    assert.equal(await sessions.find(token), undefined);
+    await stores.sql`update sessions set expires_at = clock_timestamp() + interval '10 seconds'`;
+    assert.deepEqual(await sessions.find(token), { accountId, role: "courier" });
+    const ttlMs = await stores.redis.pttl(stores.keys.session(hexOf(await hashToken(token))));
+    assert.ok(ttlMs <= 10_000, `remembered for ${ttlMs} ms, valid for 10,000 ms`);
+  });
+});
+
+Deno.test("Sessions.find() answers from Postgres while Redis is away", async () => {
+  await withStores(async (stores) => {
+    await using link = new RedisLink(stores.redisUrl);
+    const redis = connectRedis(link.url, { name: "linked", log: silentLog });
+    try {
+      await startRedis(redis);
+      const accountId = await insertAccount(stores.sql, "merchant");
+      const { token } = await createSession(stores.sql, accountId);
+      const sessions = sessionsOf(stores, redis);
+      link.cut();
+      assert.deepEqual(await sessions.find(token), { accountId, role: "merchant" });
+      await sessions.end(token);
+      assert.equal(await sessions.find(token), undefined);
+    } finally {
+      redis.disconnect();
+    }
+  });
+});
+
+Deno.test("bearerToken() reads a token of the right form and nothing else", () => {
+  const token = "a".repeat(43);
+  assert.equal(bearerToken(`Bearer ${token}`), token);
+  for (const header of [null, undefined, "", token, `bearer ${token}`, "Bearer ", "Bearer a b"]) {
+    assert.equal(bearerToken(header), undefined, String(header));
+  }
+});
+
+Deno.test("consumeTicket() opens what the ticket is for, once among ten at once", async () => {
+  await withStores(async ({ redis, keys }) => {
+    const grant: Ticket = { kind: "track", orderId: uuidv7() };
+    const secret = await createTicket(redis, keys, grant);
+    const used = await Promise.all(
+      Array.from({ length: 10 }, () => consumeTicket(redis, keys, secret)),
+    );
+    assert.deepEqual(used.filter((ticket) => ticket !== undefined), [grant]);
+    assert.equal(await consumeTicket(redis, keys, secret), undefined);
+    assert.equal(await consumeTicket(redis, keys, "guess"), undefined);
+  });
+});
+
+Deno.test("createTicket() stores no secret, and nothing beyond 30 s", async () => {
+  await withStores(async ({ redis, keys }) => {
+    const grant: Ticket = { kind: "courier_channel", courierId: uuidv7() };
+    const secret = await createTicket(redis, keys, grant);
+    const key = keys.ticket(hexOf(await hashToken(secret)));
+    assert.equal(key.includes(secret), false);
+    const ttlMs = await redis.pttl(key);
+    assert.ok(ttlMs > 0 && ttlMs <= TICKET_TTL_S * 1000, `${ttlMs} ms`);
+    await redis.pexpire(key, 0);
+    assert.equal(await consumeTicket(redis, keys, secret), undefined);
+  });
+});

@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { Registry } from "prom-client";
+import { Availability } from "shared/availability/availability.ts";
+import { HIDDEN_AFTER_MS, OFFLINE_AFTER_MS } from "shared/availability/scripts.ts";
+import { silentLog } from "shared/log/log.ts";
+import type { CourierStatus } from "shared/orders/rows.ts";
+import { createKeeperMetrics } from "../../services/keeper/metrics.ts";
+import { SilenceJudge, sweepOnce, type SweepOptions } from "../../services/keeper/sweep_silent.ts";
+import { redisNowMs } from "../harness/couriers.ts";
+import { insertCourier, insertRegion } from "../harness/fixtures.ts";
+import { PARTITION_WORK } from "../harness/matcher_world.ts";
+import { openRelay, PARTITION, readPublished, relayAll } from "../harness/outbox.ts";
+import type { TestStores } from "../harness/stores.ts";
+import { withStores } from "../harness/with_stores.ts";
+
+const HERE = { lat: 57.7, lon: 11.9 };
+/** Keeper's sweep of the test region, on a clock that the test moves. */
+class Sweeper {
+  readonly availability: Availability;
+  readonly #stores: TestStores;
+  readonly #options: SweepOptions;
+  readonly #judge = new SilenceJudge();
+  #nowMs = 0;
+
+  constructor(stores: TestStores) {
+    this.#stores = stores;
+    this.availability = new Availability(stores.redis, stores.keys, PARTITION);
+    this.#options = {
+      sql: stores.sql,
+      log: silentLog,
+      metrics: createKeeperMetrics(new Registry()),
+      signal: new AbortController().signal,
+      availability: this.availability,
+      notifyOutbox: () => {},
+    };
+  }
+
+  /** One sweep, `afterMs` later than the last. */
+  async sweep(afterMs = 5_000): Promise<void> {
+    this.#nowMs += afterMs;
+    await sweepOnce(this.#options, PARTITION_WORK, this.#judge, this.#nowMs);
+  }
+
+  /** Sweeps every 5 s until silence is believed. */
+  async listenLongEnough(): Promise<void> {
+    for (let ms = 0; ms <= OFFLINE_AFTER_MS; ms += 5_000) await this.sweep();
+  }
+
+  /** A courier on shift that was heard `agoMs` ago; its id. */
+  async courier(status: CourierStatus, agoMs: number): Promise<string> {
+    const { sql } = this.#stores;
+    const id = await insertCourier(sql, { status });
+    await this.availability.applyStatus(id, status, 1);
+    const fix = { ...HERE, recordedAt: new Date().toISOString() };
+    await this.availability.applyFixes([{ courierId: id, fix }]);
+    await this.heard(id, agoMs);
+    return id;
+  }
+
+  /** Moves the time at which Redis heard the courier. */
+  async heard(courierId: string, agoMs: number): Promise<void> {
+    const { redis, keys } = this.#stores;
+    const heardAtMs = await redisNowMs(redis) - agoMs;
+    await redis.zadd(keys.couriersSeen(PARTITION), heardAtMs, courierId);
+  }
+
+  async isIndexed(courierId: string): Promise<boolean> {
+    const { redis, keys } = this.#stores;
+    return (await redis.zscore(keys.couriersGeo(PARTITION), courierId)) !== null;
+  }
+
+  async status(courierId: string): Promise<unknown> {
+    const [row] = await this.#stores.sql`select status from couriers where id = ${courierId}`;
+    return row?.["status"];
+  }
+}
+
+async function withSweeper(
+  use: (sweeper: Sweeper, stores: TestStores) => Promise<void>,
+): Promise<void> {
+  await withStores(async (stores) => {
+    await insertRegion(stores.sql);
+    await use(new Sweeper(stores), stores);
+  });
+}
+
+/** What ingest does with the events of couriers. */
+async function consumeAvailability(stores: TestStores, availability: Availability): Promise<void> {
+  await relayAll(await openRelay(stores));
+  for (const event of await readPublished(stores.redis, stores)) {
+    if (event.type !== "courier.availability_changed") continue;
+    const { courierId, status, courierVersion } = event.data;
+    await availability.applyStatus(courierId, status, courierVersion);
+  }
+}
+
+Deno.test("sweepOnce() hides a courier after 45 s of silence and takes it offline after 120 s", async () => {
+  await withSweeper(async (sweeper) => {
+    const fresh = await sweeper.courier("available", HIDDEN_AFTER_MS - 10_000);
+    const quiet = await sweeper.courier("available", HIDDEN_AFTER_MS + 1_000);
+    const late = await sweeper.courier("available", OFFLINE_AFTER_MS - 10_000);
+    const silent = await sweeper.courier("available", OFFLINE_AFTER_MS + 1_000);
+    const busy = await sweeper.courier("busy", OFFLINE_AFTER_MS + 1_000);
+    await sweeper.listenLongEnough();
+    const states = await Promise.all(
+      [fresh, quiet, late, silent, busy].map(async (id) => [
+        await sweeper.isIndexed(id),
+        await sweeper.status(id),
+      ]),
+    );
+    assert.deepEqual(states, [
+      [true, "available"],
+      [false, "available"],
+      [false, "available"],
+      [false, "offline"],
+      [false, "offline"],
+    ]);
+  });
+});
+
+Deno.test("sweepOnce() lets a hidden courier back into the index with its next fix", async () => {
+  await withSweeper(async (sweeper) => {
+    const id = await sweeper.courier("available", HIDDEN_AFTER_MS + 1_000);
+    await sweeper.sweep();
+    assert.equal(await sweeper.isIndexed(id), false);
+    const fix = { ...HERE, recordedAt: new Date().toISOString() };
+    assert.deepEqual(await sweeper.availability.applyFixes([{ courierId: id, fix }]), ["accepted"]);
+    assert.equal(await sweeper.isIndexed(id), true);
+    await sweeper.sweep();
+    assert.equal(await sweeper.isIndexed(id), true);
+  });
+});
+
+Deno.test("sweepOnce() leaves index and Postgres agreed after the event was consumed", async () => {
+  await withSweeper(async (sweeper, stores) => {
+    const silent = await sweeper.courier("available", OFFLINE_AFTER_MS + 1_000);
+    const heard = await sweeper.courier("available", 0);
+    await sweeper.listenLongEnough();
+    await sweeper.heard(heard, 0);
+    await consumeAvailability(stores, sweeper.availability);
+    assert.equal(await sweeper.status(silent), "offline");
+    const { redis, keys } = stores;
+    const stored = await redis.hmget(keys.courier(PARTITION, silent), "status", "version");
+    assert.deepEqual(stored, ["offline", "2"]);
+    assert.deepEqual(await redis.zrange(keys.couriersGeo(PARTITION), 0, "-1"), [heard]);
+    assert.deepEqual(await redis.zrange(keys.couriersSeen(PARTITION), 0, "-1"), [heard]);
+    const fix = { ...HERE, recordedAt: new Date().toISOString() };
+    const codes = await sweeper.availability.applyFixes([{ courierId: silent, fix }]);
+    assert.deepEqual(codes, ["off_shift"]);
+    assert.equal(await sweeper.isIndexed(silent), false);
+  });
+});
+
+Deno.test("sweepOnce() takes nobody offline in the first two minutes, nor after an outage", async () => {
+  await withSweeper(async (sweeper) => {
+    const first = await sweeper.courier("available", 10 * OFFLINE_AFTER_MS);
+    for (let ms = 0; ms < OFFLINE_AFTER_MS; ms += 5_000) await sweeper.sweep();
+    assert.equal(await sweeper.status(first), "available", "mute for the first 120 s");
+    await sweeper.sweep();
+    assert.equal(await sweeper.status(first), "offline");
+    const second = await sweeper.courier("available", 10 * OFFLINE_AFTER_MS);
+    // Redis was away for 20 s: no sweep could be made.
+    await sweeper.sweep(20_000);
+    assert.equal(await sweeper.isIndexed(second), false, "hiding needs no belief");
+    for (let ms = 5_000; ms < OFFLINE_AFTER_MS; ms += 5_000) await sweeper.sweep();
+    assert.equal(await sweeper.status(second), "available", "mute for 120 s after the outage");
+    await sweeper.sweep();
+    assert.equal(await sweeper.status(second), "offline");
+  });
+});
+
+Deno.test("sweepOnce() takes nobody offline because Redis lost its memory", async () => {
+  await withSweeper(async (sweeper, stores) => {
+    const ids = [];
+    for (let index = 0; index < 5; index++) ids.push(await sweeper.courier("available", 1_000));
+    await sweeper.listenLongEnough();
+    const { redis, keys } = stores;
+    await redis.del(
+      keys.couriersSeen(PARTITION),
+      keys.couriersGeo(PARTITION),
+      ...ids.map((id) => keys.courier(PARTITION, id)),
+    );
+    for (let turn = 0; turn < 3; turn++) await sweeper.sweep();
+    const statuses = await Promise.all(ids.map((id) => sweeper.status(id)));
+    assert.deepEqual(new Set(statuses), new Set(["available"]));
+    assert.equal(await redis.zcard(keys.couriersSeen(PARTITION)), 5, "their silence counts anew");
+    // Those who stay silent from then on are taken offline like everybody else.
+    const [gone = ""] = ids;
+    await sweeper.heard(gone, OFFLINE_AFTER_MS + 1_000);
+    await sweeper.sweep();
+    assert.equal(await sweeper.status(gone), "offline");
+  });
+});
+
+Deno.test("sweepOnce() tells Redis again what Postgres has decided before", async () => {
+  await withSweeper(async (sweeper, stores) => {
+    const id = await sweeper.courier("available", OFFLINE_AFTER_MS + 1_000);
+    // The event of this change never reached Redis.
+    await stores.sql`update couriers set status = 'offline', version = 2 where id = ${id}`;
+    await sweeper.listenLongEnough();
+    const { redis, keys } = stores;
+    assert.equal(await redis.hget(keys.courier(PARTITION, id), "status"), "offline");
+    assert.equal(await redis.zscore(keys.couriersSeen(PARTITION), id), null);
+    assert.equal((await stores.sql`select 1 from outbox`).length, 0);
+  });
+});
+
+Deno.test("sweepSilent() hides every silent courier, however many there are", async () => {
+  await withSweeper(async (sweeper, stores) => {
+    const { redis, keys } = stores;
+    const count = 700;
+    const ids = Array.from({ length: count }, () => crypto.randomUUID());
+    for (const id of ids) await sweeper.availability.applyStatus(id, "available", 1);
+    const fix = { ...HERE, recordedAt: new Date().toISOString() };
+    await sweeper.availability.applyFixes(ids.map((courierId) => ({ courierId, fix })));
+    assert.equal(await redis.zcard(keys.couriersGeo(PARTITION)), count);
+    for (const id of ids) await sweeper.heard(id, HIDDEN_AFTER_MS + 1_000);
+    // Some sweeps, as keeper makes them every 5 s.
+    for (let turn = 0; turn < 5; turn++) await sweeper.availability.sweepSilent();
+    assert.equal(await redis.zcard(keys.couriersGeo(PARTITION)), 0);
+  });
+});
