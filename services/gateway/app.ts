@@ -3,7 +3,7 @@ import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
 import { errorResponse, type RequestContext, serveRequests } from "shared/http/serve_requests.ts";
-import { problemResponse } from "shared/problem/problem.ts";
+import { ProblemError, problemResponse } from "shared/problem/problem.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { createRoutes, type GatewayApp } from "./http.ts";
 import { authRoutes } from "./routes/auth_routes.ts";
@@ -52,6 +52,18 @@ function useMiddleware(app: GatewayApp, deps: GatewayDeps): void {
   if (deps.corsOrigins.length > 0) {
     app.use("/api/*", cors({ origin: [...deps.corsOrigins], maxAge: 600 }));
   }
+  app.use("/api/*", async (c, next) => {
+    const type = c.req.header("content-type") ?? "";
+    const hasBody = c.req.raw.body !== null && c.req.header("content-length") !== "0";
+    if (hasBody && !/^application\/json\b/i.test(type)) {
+      throw new ProblemError("request.unsupported_media_type", {
+        detail: `Cannot read the body: content-type must be application/json: it is ${
+          type || "empty"
+        }`,
+      });
+    }
+    await next();
+  });
   app.use(
     "/api/*",
     bodyLimit({

@@ -1,5 +1,6 @@
 import type { RegionPolicy } from "shared/regions/region.ts";
 import { type Refusal, refuse } from "shared/orders/refusal.ts";
+import { MAX_MONEY_MINOR } from "./schemas.ts";
 import type { MenuItem } from "./stores/merchant_store.ts";
 import type { OrderItem } from "./stores/order_store.ts";
 
@@ -38,6 +39,12 @@ export function priceItems(wanted: readonly WantedItem[], menu: readonly MenuIte
     items.push({ menuItemId, quantity, name: item.name, priceMinor: item.priceMinor });
   }
   const totalMinor = items.reduce((sum, item) => sum + item.priceMinor * item.quantity, 0);
+  if (totalMinor > MAX_MONEY_MINOR) {
+    return refuse(
+      "request.invalid",
+      `items must cost <= ${MAX_MONEY_MINOR} in minor units: they cost ${totalMinor}`,
+    );
+  }
   return { ok: true, items, totalMinor };
 }
 

@@ -8,13 +8,21 @@ import { VEHICLES } from "shared/streets/vehicle.ts";
 const MAX_NAME = 100;
 const MAX_ADDRESS = 200;
 const MAX_NOTE = 500;
+const MAX_REASON = 200;
 const MAX_ITEMS = 50;
 const MAX_QUANTITY = 99;
-const MAX_MONEY_MINOR = 100_000_000;
+export const MAX_MONEY_MINOR = 100_000_000;
 /** Argon2 takes any length; the bound keeps a megabyte from being hashed. */
 const MAX_PASSWORD = 256;
 const MIN_PASSWORD = 10;
 export const MAX_PAGE = 100;
+
+/** Text that people write. What Postgres cannot store (NUL, half a surrogate pair) is refused. */
+function words(max: number) {
+  return z.string().max(max).refine((text) => !text.includes("\0") && text.isWellFormed(), {
+    message: "must be well-formed Unicode without the character NUL",
+  });
+}
 
 export const idSchema = z.uuid();
 export const instantSchema = z.iso.datetime();
@@ -29,11 +37,11 @@ export const pointSchema = z.strictObject(coordinates).openapi("Point");
 
 export const placeSchema = z.strictObject({
   ...coordinates,
-  address: z.string().max(MAX_ADDRESS).optional(),
+  address: words(MAX_ADDRESS).optional(),
 }).openapi("Place");
 
 const email = z.string().max(254).pipe(z.email()).transform((text) => text.toLowerCase());
-const name = z.string().trim().min(1).max(MAX_NAME);
+const name = words(MAX_NAME).trim().min(1);
 
 export const registerSchema = z.discriminatedUnion("role", [
   z.strictObject({
@@ -113,14 +121,14 @@ export const placeOrderSchema = z.discriminatedUnion("kind", [
     })).min(1).max(MAX_ITEMS),
     dropoff: placeSchema,
     tipMinor: z.int().min(0).max(MAX_MONEY_MINOR).optional(),
-    note: z.string().max(MAX_NOTE).optional(),
+    note: words(MAX_NOTE).optional(),
   }),
   z.strictObject({
     kind: z.literal("parcel"),
     pickup: placeSchema,
     dropoff: placeSchema,
     tipMinor: z.int().min(0).max(MAX_MONEY_MINOR).optional(),
-    note: z.string().max(MAX_NOTE).optional(),
+    note: words(MAX_NOTE).optional(),
   }),
 ]).openapi("PlaceOrder");
 export type PlaceOrder = z.infer<typeof placeOrderSchema>;
@@ -212,7 +220,7 @@ export function listOf<Item extends z.ZodType>(item: Item) {
   return z.object({ items: z.array(item) });
 }
 
-export const reasonSchema = z.strictObject({ reason: z.string().max(200).optional() });
+export const reasonSchema = z.strictObject({ reason: words(MAX_REASON).optional() });
 export const idParam = z.object({ id: idSchema });
 export const limitQuery = z.coerce.number().int().min(1).max(MAX_PAGE).default(20);
 export const statusQuery = z.enum(ORDER_STATES).optional();

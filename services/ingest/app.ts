@@ -28,8 +28,10 @@ const fixSchema = z.strictObject({
   }),
 });
 
+/** Text that is no date has its own problem. */
 function isRecent(recordedAt: string): boolean {
-  return Date.parse(recordedAt) > Date.now() - MAX_AGE_H * 3_600_000;
+  const recordedAtMs = Date.parse(recordedAt);
+  return Number.isNaN(recordedAtMs) || recordedAtMs > Date.now() - MAX_AGE_H * 3_600_000;
 }
 
 export interface IngestDeps {
@@ -77,11 +79,9 @@ async function postFix(
       errors: fieldProblems(parsed.error.issues, input),
     });
   }
-  const { accuracyM, headingDeg, speedMps, recordedAt, ...place } = parsed.data;
+  const { accuracyM, headingDeg, speedMps, ...place } = parsed.data;
   const fix = {
     ...place,
-    // Phones' clocks run ahead; a fix from the future would outrank every true one after it.
-    recordedAt: new Date(Math.min(Date.parse(recordedAt), Date.now())).toISOString(),
     ...(accuracyM === undefined ? {} : { accuracyM }),
     ...(headingDeg === undefined ? {} : { headingDeg }),
     ...(speedMps === undefined ? {} : { speedMps }),

@@ -24,7 +24,11 @@ export class LastPositions {
 
   /** Remembers an accepted fix for the next flush. */
   note(courierId: string, fix: Fix): void {
-    this.#noted.set(courierId, { fix, receivedAt: new Date() });
+    const receivedAt = new Date();
+    // As in Redis: a fix from the future would outrank every true one after it.
+    const recordedAtMs = Math.min(Date.parse(fix.recordedAt), receivedAt.getTime());
+    const recordedAt = new Date(recordedAtMs).toISOString();
+    this.#noted.set(courierId, { fix: { ...fix, recordedAt }, receivedAt });
   }
 
   /** Flushes until the signal aborts, and once more then. */

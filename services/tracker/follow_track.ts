@@ -18,8 +18,8 @@ import type { Cursor, TrackLog } from "./track_log.ts";
 
 /** Frames that may wait while history is read; a viewer that needs more starts anew. */
 const MAX_BUFFERED_FRAMES = 1_000;
-/** Watching is renewed before it ends (1 h). */
-const WATCH_RENEW_MS = 20 * 60_000;
+/** Watching is renewed long before it ends (1 h), so that a wiped Redis learns of it again soon. */
+const WATCH_RENEW_MS = 10_000;
 
 export interface FollowDeps {
   readonly sql: Sql;

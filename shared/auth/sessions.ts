@@ -1,3 +1,4 @@
+import { withTimeout } from "shared/clock/timeout.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { RedisKeys } from "shared/redis/keys.ts";
@@ -14,8 +15,12 @@ export interface Principal {
 }
 
 const SESSION_TTL_MS = 24 * 60 * 60_000;
-/** Bounds how long a logout could go unseen if Redis missed the deletion. */
-const CACHE_TTL_S = 300;
+/** Bounds how long a logout could go unseen if Redis missed it. */
+const CACHE_TTL_MS = 300_000;
+/** Postgres is asked instead after this long: a Redis that hangs must not hold every request. */
+const CACHE_TIMEOUT_MS = 150;
+/** Stands in the cache for a session that was ended, so that a look-up under way cannot revive it. */
+const ENDED = "ended";
 
 /** Opens a session; the token is shown once and only its hash is stored. */
 export async function createSession(
@@ -50,27 +55,45 @@ export class Sessions {
   async find(token: string): Promise<Principal | undefined> {
     const hash = await hashToken(token);
     const key = this.#keys.session(hexOf(hash));
-    const cached = await this.#redis.get(key).catch((error) => {
-      this.#log.debug("session cache unavailable", { error });
-      return null;
-    });
-    if (cached !== null) return JSON.parse(cached) as Principal;
-    const [principal] = await this.#sql<Principal[]>`
-      select a.id as account_id, a.role from sessions s join accounts a on a.id = s.account_id
+    const cached = await this.#readCache(key);
+    if (cached === ENDED) return undefined;
+    if (typeof cached === "string") return JSON.parse(cached) as Principal;
+    const [found] = await this.#sql<(Principal & { restMs: number })[]>`
+      select a.id as account_id, a.role,
+        (extract(epoch from s.expires_at - clock_timestamp()) * 1000)::float8 as rest_ms
+      from sessions s join accounts a on a.id = s.account_id
       where s.token_hash = ${hash} and s.expires_at > clock_timestamp()`;
-    if (principal === undefined) return undefined;
-    const { accountId, role } = principal;
-    await this.#redis.set(key, JSON.stringify({ accountId, role }), "EX", CACHE_TTL_S).catch(
-      (error) => this.#log.debug("session cache unavailable", { error }),
+    if (found === undefined) return undefined;
+    const { restMs, ...principal } = found;
+    const ttlMs = Math.ceil(Math.min(restMs, CACHE_TTL_MS));
+    // A cache that did not answer is not asked again by the same request.
+    if (cached === null) await this.#writeCache(key, JSON.stringify(principal), ttlMs);
+    return principal;
+  }
+
+  /** What the cache holds; null when it holds nothing, undefined when it does not answer in time. */
+  async #readCache(key: string): Promise<string | null | undefined> {
+    try {
+      return await withTimeout("session cache", CACHE_TIMEOUT_MS, this.#redis.get(key));
+    } catch (error) {
+      this.#log.debug("session cache unavailable", { error });
+      return undefined;
+    }
+  }
+
+  async #writeCache(key: string, value: string, ttlMs: number): Promise<void> {
+    const write = this.#redis.set(key, value, "PX", ttlMs, "NX");
+    await withTimeout("session cache", CACHE_TIMEOUT_MS, write).catch((error) =>
+      this.#log.debug("session cache unavailable", { error })
     );
-    return { accountId, role };
   }
 
   /** Ends a session at once. Postgres first: it decides. */
   async end(token: string): Promise<void> {
     const hash = await hashToken(token);
     await this.#sql`delete from sessions where token_hash = ${hash}`;
-    await this.#redis.del(this.#keys.session(hexOf(hash))).catch((error) =>
+    const key = this.#keys.session(hexOf(hash));
+    await this.#redis.set(key, ENDED, "PX", CACHE_TTL_MS).catch((error) =>
       this.#log.warn("session stays cached until its short life ends", { error })
     );
   }

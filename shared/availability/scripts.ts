@@ -28,7 +28,8 @@ const NOW = `
  *   lat, lon, the fix as JSON
  * Returns one code per fix: accepted, stale, off_shift, unknown; or full for each, and then nothing
  * was written: a consumer of the stream is stuck, and unread fixes are not pushed out.
- * A recordedAt in the future counts as now (phones' clocks run ahead).
+ * A recordedAt in the future counts as now (phones' clocks run ahead); between two such fixes the
+ * phone's own clock decides, and a clock that is set right is believed again at once.
  */
 export const APPLY_FIXES: Script = {
   name: "apply_fixes",
@@ -41,15 +42,18 @@ export const APPLY_FIXES: Script = {
     for k = 4, #KEYS do
       local a = 3 + (k - 4) * 5
       local id, lat, lon, json = ARGV[a], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
-      local at = math.min(tonumber(ARGV[a + 1]), now)
-      local state = redis.call('HMGET', KEYS[k], 'status', 'recordedAt')
+      local said = tonumber(ARGV[a + 1])
+      local at = math.min(said, now)
+      local state = redis.call('HMGET', KEYS[k], 'status', 'recordedAt', 'saidAt')
       local code
       if not state[1] then code = 'unknown'
       elseif state[1] == 'offline' then code = 'off_shift'
       elseif state[2] and at <= tonumber(state[2]) then code = 'stale'
+      elseif said > now and state[3] and said <= tonumber(state[3]) then code = 'stale'
       else
         code = 'accepted'
         redis.call('HSET', KEYS[k], 'recordedAt', string.format('%.0f', at),
+          'saidAt', string.format('%.0f', said),
           'receivedAt', string.format('%.0f', now), 'lat', lat, 'lon', lon, 'fix', json)
         redis.call('EXPIRE', KEYS[k], ARGV[1])
         if state[1] == 'available' then redis.call('GEOADD', KEYS[1], lon, lat, id) end

@@ -130,15 +130,13 @@ export class Relay {
 
   /** Moves at most one batch. */
   async step(): Promise<"moved" | "idle" | "full" | "fenced"> {
+    // The fence before the rows: from here on no predecessor can append what is about to be read.
+    const present = this.#isDoubtful ? await this.#takeAndLook() : undefined;
+    if (present === "fenced") return this.#fenced();
     const rows = await this.#unpublished();
+    this.#isDoubtful = false;
     if (rows.length === 0) return "idle";
-    let fresh = rows;
-    if (this.#isDoubtful) {
-      if (await this.#take() === "fenced") return this.#fenced();
-      const present = await this.#lastEventIds();
-      fresh = rows.filter((row) => !present.has(row.eventId));
-      this.#isDoubtful = false;
-    }
+    const fresh = present === undefined ? rows : rows.filter((row) => !present.has(row.eventId));
     if (fresh.length > 0) {
       const outcome = await this.#append(fresh);
       if (outcome === "fenced") return this.#fenced();
@@ -157,12 +155,11 @@ export class Relay {
       order by id limit ${BATCH_ROWS}`;
   }
 
-  async #take(): Promise<unknown> {
+  /** Takes the stream; answers the event ids of its last entries. */
+  async #takeAndLook(): Promise<Set<string> | "fenced"> {
     const { redis, lease } = this.#options;
-    return await runScript(redis, TAKE, [this.#relayKey], [lease.fence]);
-  }
-
-  async #lastEventIds(): Promise<Set<string>> {
+    const taken = await runScript(redis, TAKE, [this.#relayKey], [lease.fence]);
+    if (taken === "fenced") return "fenced";
     const entries = await this.#options.redis.xrevrange(
       this.#streamKey,
       "+",

@@ -32,7 +32,12 @@ export async function forEachPartition(
   const running = new Map<Partition, Promise<void>>();
   while (!signal.aborted) {
     try {
-      for (const region of await readRegions(sql)) startRegion(region, running, work, log);
+      const regions = await readRegions(
+        sql,
+        (region, problem) =>
+          log.error("region stands still: its policy is not valid", { region, problem }),
+      );
+      for (const region of regions) startRegion(region, running, work, log);
     } catch (error) {
       log.warn("cannot read regions; it is tried again", { error });
     }

@@ -68,19 +68,25 @@ interface RegionRow {
   readonly policyVersion: number;
 }
 
-/** Reads all regions. */
-export async function readRegions(sql: Queryable): Promise<Region[]> {
+/**
+ * Reads all regions whose policy is valid. One that is not stands still, without taking the others
+ * along; `onInvalid` is told why.
+ */
+export async function readRegions(
+  sql: Queryable,
+  onInvalid: (regionId: string, problem: string) => void = () => {},
+): Promise<Region[]> {
   const rows = await sql<RegionRow[]>`
     select id, name, shards, time_zone, currency, area, policy, policy_version
     from regions order by id`;
-  return rows.map(({ area, policy, ...row }) => {
+  return rows.flatMap(({ area, policy, ...row }) => {
+    const parsed = regionPolicySchema.safeParse(policy);
+    if (!parsed.success) {
+      onInvalid(row.id, z.prettifyError(parsed.error));
+      return [];
+    }
     const ring = area.map(([lat, lon]) => ({ lat, lon }));
-    return {
-      ...row,
-      area: ring,
-      bounds: boundsOf(ring),
-      policy: regionPolicySchema.parse(policy),
-    };
+    return [{ ...row, area: ring, bounds: boundsOf(ring), policy: parsed.data }];
   });
 }
 

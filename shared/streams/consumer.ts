@@ -267,7 +267,7 @@ class Consumer<Item> {
       key: work.key,
       event: JSON.stringify(work.entry.fields),
       cause: work === rest[0] ? cause : `waited behind ${rest[0]?.entry.id}`,
-      attempts: work === rest[0] ? attempts : 0,
+      attempts,
     }));
     // Parked before acknowledged: a death in between parks again, which the unique rule absorbs.
     await sql`insert into parked_events ${sql(rows)}

@@ -8,8 +8,8 @@ import { eventually } from "../harness/eventually.ts";
 import { Gate } from "../harness/gate.ts";
 import { runsOf } from "../harness/outbox.ts";
 import { RedisLink } from "../harness/redis_link.ts";
-import { redisWith } from "../harness/stand_ins.ts";
-import { items, TestStream } from "../harness/test_stream.ts";
+import { redisWith, sqlWith } from "../harness/stand_ins.ts";
+import { GROUP, type Item, items, TestStream } from "../harness/test_stream.ts";
 import { withStores } from "../harness/with_stores.ts";
 
 /** Tries before an entry is parked, with 200, 400, 800 and 1,600 ms between them. */
@@ -29,15 +29,17 @@ Deno.test("consume() parks a failing entry with its cause and what its key had w
     await using background = new Background();
     const tries: number[] = [];
     const seen: string[] = [];
-    background.run((signal) =>
-      stream.consume(signal, ({ key, n }) => {
-        if (key === "bad" && n === 2) {
-          tries.push(n);
-          throw new Error("no such merchant");
-        }
-        seen.push(`${key} ${n}`);
-      })
-    );
+    const handle = ({ key, n }: Item) => {
+      if (key === "bad" && n === 2) {
+        tries.push(n);
+        throw new Error("no such merchant");
+      }
+      seen.push(`${key} ${n}`);
+    };
+    // The owner looks at what is parked when it looks for pending entries, every 5 s.
+    let looks = 0;
+    const sql = sqlWith(stores.sql, /from parked_events/, () => void looks++);
+    background.run((signal) => stream.consume(signal, handle, { sql }));
     await eventually("the other key is through", () => seen.length === 2);
     await stream.add({ key: "good", n: 2 });
     await eventually("the other key goes on", () => seen.includes("good 2"));
@@ -56,8 +58,74 @@ Deno.test("consume() parks a failing entry with its cause and what its key had w
     });
     await eventually("all is acknowledged", () => stream.isDone());
     await stream.add({ key: "bad", n: 4 });
-    await eventually("the key goes on with what comes later", () => seen.includes("bad 4"));
-    assert.deepEqual(seen.filter((name) => name.startsWith("bad")), ["bad 1", "bad 4"]);
+    await eventually(
+      "what comes later is parked behind it",
+      async () => (await stream.parked()).length === 3,
+    );
+    await stores.sql`delete from parked_events`;
+    const looksBefore = looks;
+    await eventually("the owner has looked", () => looks > looksBefore);
+    await stream.add({ key: "bad", n: 5 });
+    await eventually("the key goes on", () => seen.includes("bad 5"));
+    assert.deepEqual(seen.filter((name) => name.startsWith("bad")), ["bad 1", "bad 5"]);
+  });
+});
+
+Deno.test("consume() of a new owner parks what comes later of a key that is parked", async () => {
+  await withStores(async (stores) => {
+    const stream = new TestStream(stores);
+    await stores.sql`
+      insert into parked_events (consumer, stream, entry_id, key, event, cause, attempts)
+      values (${GROUP}, ${stream.name}, '1-1', 'bad', '{}', 'a merchant that is gone', 5)`;
+    const [later] = await stream.add({ key: "bad", n: 2 }, { key: "good", n: 1 });
+    await using background = new Background();
+    const seen: string[] = [];
+    background.run((signal) =>
+      stream.consume(signal, ({ key, n }) => void seen.push(`${key} ${n}`))
+    );
+    await eventually("both are acknowledged", () => stream.isDone().catch(() => false));
+    assert.deepEqual(seen, ["good 1"]);
+    const [, parked] = await stream.parked();
+    assert.equal(parked?.entryId, later);
+    assert.match(parked?.cause ?? "", /waited behind 1-1/);
+  });
+});
+
+Deno.test("consume() lets a parked key go on once it was cleared, however much of it comes in", async () => {
+  await withStores(async (stores) => {
+    const stream = new TestStream(stores);
+    await stores.sql`
+      insert into parked_events (consumer, stream, entry_id, key, event, cause, attempts)
+      values (${GROUP}, ${stream.name}, '1-1', 'busy', '{}', 'a merchant that is gone', 5)`;
+    await using background = new Background();
+    let handled = 0;
+    background.run((signal) => stream.consume(signal, () => void handled++));
+    await stream.add({ key: "busy", n: 1 });
+    await eventually("it is parked", async () => (await stream.parked()).length === 2);
+    // An operator drops what is parked while the key's entries keep coming.
+    let n = 1;
+    await eventually("the key goes on", async () => {
+      await stores.sql`delete from parked_events`;
+      await stream.add({ key: "busy", n: ++n });
+      return handled > 0;
+    });
+  });
+});
+
+Deno.test("consume() parks nothing because Postgres or Redis was away", async () => {
+  await withStores(async (stores) => {
+    const stream = new TestStream(stores);
+    await stream.add({ key: "a", n: 1 });
+    await using background = new Background();
+    let tries = 0;
+    background.run((signal) =>
+      stream.consume(signal, () => {
+        if (++tries <= 8) throw new Error("Connection terminated unexpectedly");
+      })
+    );
+    await eventually("it is handled at last", () => stream.isDone().catch(() => false));
+    assert.equal(tries, 9);
+    assert.deepEqual(await stream.parked(), []);
   });
 });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Registry } from "prom-client";
+import { MAX_POSITION_ENTRIES } from "shared/availability/availability.ts";
 import { createSession, Sessions } from "shared/auth/sessions.ts";
 import { silentLog } from "shared/log/log.ts";
 import { createMetrics } from "shared/metrics/metrics.ts";
@@ -15,7 +16,7 @@ import { eventually } from "../harness/eventually.ts";
 import { insertAccount, insertCourier, insertRegion } from "../harness/fixtures.ts";
 import { PARTITION } from "../harness/outbox.ts";
 import { RedisLink } from "../harness/redis_link.ts";
-import { redisWith } from "../harness/stand_ins.ts";
+import { redisWith, scriptsWith } from "../harness/stand_ins.ts";
 import type { TestStores } from "../harness/stores.ts";
 import { withStores } from "../harness/with_stores.ts";
 
@@ -200,6 +201,59 @@ Deno.test("POST location takes the whole indexable world and refuses what lies b
       const { status } = await ingest.post(token, text);
       assert.ok(status === 400 || status === 422, `${text}: ${status}`);
     }
+  });
+});
+
+Deno.test("POST location refuses a fix of more than 48 hours ago and takes one of the future as of now", async () => {
+  await withIngest(async ({ ingest, stores, index }) => {
+    const id = await insertCourier(stores.sql);
+    const token = await ingest.token(id);
+    const old = await ingest.post(token, fixAt(PICKUP, 48 * 3_600_000 + 1_000));
+    assertProblem(old, 422, "request.invalid");
+    const [error] = old.body["errors"] as { field: string; bound: string }[];
+    assert.equal(error?.field, "recordedAt");
+    assert.equal(error?.bound, "must be at most 48 hours old");
+    assert.deepEqual((await ingest.post(token, fixAt(PICKUP, 47 * 3_600_000))).body, {
+      accepted: true,
+    });
+    assert.deepEqual((await ingest.post(token, fixAt(PICKUP, -3_600_000))).body, {
+      accepted: true,
+    });
+    // A clock that is set right is believed again at once, in Redis and in Postgres.
+    const right = { ...fixAt(northOfPickup(60)), speedMps: 3 };
+    await eventually("the next fix is accepted", async () => {
+      const again = { ...right, recordedAt: new Date().toISOString() };
+      return (await ingest.post(token, again)).body["accepted"] === true;
+    });
+    assert.equal((await index.latest(id))?.lat, right.lat);
+    await ingest.lastPositions.flush();
+    const [row] = await stores.sql`select lat, recorded_at <= clock_timestamp() as is_past
+      from courier_last_positions where courier_id = ${id}`;
+    assert.deepEqual(row, { lat: right.lat, isPast: true });
+  });
+});
+
+Deno.test("POST location answers 503 when the stream of positions is full, and writes nothing", async () => {
+  await withStores(async (stores) => {
+    await insertRegion(stores.sql);
+    const bound = 2;
+    const redis = scriptsWith(
+      stores.redis,
+      (args, real) => real(...args.map((arg) => arg === MAX_POSITION_ENTRIES ? bound : arg)),
+    );
+    const ingest = new Ingest(stores, redis);
+    const index = new CourierIndex(stores);
+    const id = await insertCourier(stores.sql);
+    const token = await ingest.token(id);
+    const second = fixAt(PICKUP, 2_000);
+    await ingest.post(token, fixAt(PICKUP, 3_000));
+    await ingest.post(token, second);
+    const refused = await ingest.post(token, fixAt(northOfPickup(40), 1_000));
+    assertProblem(refused, 503, "ingest.overloaded");
+    assert.equal(refused.headers.get("retry-after"), "5");
+    assert.deepEqual(await index.latest(id), second);
+    await stores.redis.xtrim(stores.keys.positions(PARTITION), "MAXLEN", 0);
+    assert.equal((await ingest.post(token, fixAt(PICKUP))).status, 200);
   });
 });
 

@@ -4,7 +4,7 @@ import type { City, CityMerchant } from "shared/city/city.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { shardOf } from "shared/redis/keys.ts";
 import { DEFAULT_REGION_POLICY } from "shared/regions/region.ts";
-import type { Sql, Tx } from "shared/sql/connect.ts";
+import type { Queryable, Sql, Tx } from "shared/sql/connect.ts";
 
 const SHARDS = 1;
 
@@ -31,11 +31,7 @@ export async function seedCity(sql: Sql, city: City, password: string): Promise<
   const hasher = new PasswordHasher();
   const passwordHash = await hasher.hash(password).finally(() => hasher.close());
   await sql.begin(async (tx) => {
-    await tx`
-      insert into regions (id, name, shards, time_zone, currency, area, policy)
-      values (${region.id}, ${region.name}, ${SHARDS}, ${region.timeZone}, ${region.currency},
-        ${tx.json(region.servedArea.map(({ lat, lon }) => [lat, lon]))},
-        ${tx.json(DEFAULT_REGION_POLICY)})`;
+    await insertRegion(tx, region);
     const account = (role: string, name: string, email: string) =>
       insertAccount(tx, { role, name, email, passwordHash });
     await account("admin", "Demo Admin", ADMIN_EMAIL);
@@ -57,6 +53,15 @@ export async function seedCity(sql: Sql, city: City, password: string): Promise<
     }
   });
   return true;
+}
+
+/** Adds a region with the policy every region starts with. */
+export async function insertRegion(sql: Queryable, region: City["region"]): Promise<void> {
+  await sql`
+    insert into regions (id, name, shards, time_zone, currency, area, policy)
+    values (${region.id}, ${region.name}, ${SHARDS}, ${region.timeZone}, ${region.currency},
+      ${sql.json(region.servedArea.map(({ lat, lon }) => [lat, lon]))},
+      ${sql.json(DEFAULT_REGION_POLICY)})`;
 }
 
 function personName(index: number): string {

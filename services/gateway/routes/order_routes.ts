@@ -43,6 +43,7 @@ import {
   type OrderView,
 } from "../stores/order_store.ts";
 import { actorOf } from "../actor.ts";
+import { eventsFor } from "../order_events.ts";
 
 const place = createRoute({
   method: "post",
@@ -194,13 +195,7 @@ export function orderRoutes(deps: GatewayDeps) {
   routes.openapi(events, async (c) => {
     const principal = await requirePrincipal(deps, c);
     const { id } = await requireParty(deps, c, principal, c.req.valid("param").id);
-    const items = (await listOrderEvents(deps.sql, id)).map((
-      { eventId, occurredAt, ...event },
-    ) => ({
-      ...event,
-      id: eventId,
-      occurredAt: occurredAt.toISOString(),
-    }));
+    const items = eventsFor(principal.role, await listOrderEvents(deps.sql, id));
     return c.json({ items }, 200);
   });
   routes.openapi(cancel, async (c) => {
