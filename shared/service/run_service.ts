@@ -22,6 +22,8 @@ import { Health } from "./health.ts";
 /** Sysexits EX_CONFIG is 78; 2 is what command-line users expect for bad arguments. */
 const EXIT_CONFIG = 2;
 const EXIT_FAILED = 1;
+/** By name: not every service should load the database driver to know its errors. */
+const EXPLAINED = new Set(["MigrationError", "CityError"]);
 const DRAIN_DEADLINE_MS = 5_000;
 /** Of the deadline, what requests in flight get before stop hooks begin. */
 const REQUESTS_DEADLINE_MS = 2_500;
@@ -102,7 +104,9 @@ export async function runService<Fields extends ConfigFields & BaseFields>(
     health.started();
     log.info("started", { port: server.addr.port });
   } catch (error) {
-    log.error("cannot start", { error });
+    // What the operator can mend is one sentence; anything else is a bug and keeps its stack.
+    if (error instanceof Error && EXPLAINED.has(error.name)) log.error(error.message);
+    else log.error("cannot start", { error });
     Deno.exit(EXIT_FAILED);
   }
 }
