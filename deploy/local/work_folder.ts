@@ -5,16 +5,19 @@ import { identityOf } from "./process_identity.ts";
 
 /**
  * Creates `<programsDir>/<name>.new-<pid>`, empty, and removes those of runs that were killed while
- * they prepared one. The caller removes or renames it.
+ * they prepared one. The caller removes or renames it. Several names may be prepared at once: what
+ * this process has begun under another name is its own and stays.
  */
 export async function makeWorkFolder(programsDir: string, name: string): Promise<string> {
-  for await (const entry of Deno.readDir(programsDir)) {
-    const pid = new RegExp(`\\.new-(\\d+)$`).exec(entry.name)?.[1];
-    if (pid === undefined) continue;
-    if (Number(pid) !== Deno.pid && identityOf(Number(pid)) !== undefined) continue;
-    await Deno.remove(join(programsDir, entry.name), { recursive: true });
-  }
   const folder = join(programsDir, `${name}.new-${Deno.pid}`);
+  for await (const entry of Deno.readDir(programsDir)) {
+    const pid = /\.new-(\d+)$/.exec(entry.name)?.[1];
+    if (pid === undefined) continue;
+    const path = join(programsDir, entry.name);
+    // One of this very name is from an earlier process that had the same id.
+    if (path !== folder && identityOf(Number(pid)) !== undefined) continue;
+    await Deno.remove(path, { recursive: true });
+  }
   await Deno.mkdir(folder);
   await Deno.chmod(folder, 0o755);
   return folder;

@@ -21,3 +21,16 @@ Deno.test("makeWorkFolder() removes those of dead processes and keeps those of l
     await Deno.remove(programsDir, { recursive: true });
   }
 });
+
+Deno.test("makeWorkFolder() leaves what this process prepares under another name", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "hexmile-work-" });
+  try {
+    const redis = await makeWorkFolder(dir, "redis");
+    const postgres = await makeWorkFolder(dir, "postgres");
+    assert.ok((await Deno.stat(redis)).isDirectory);
+    assert.ok((await Deno.stat(postgres)).isDirectory);
+    assert.equal(await makeWorkFolder(dir, "redis"), redis);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
