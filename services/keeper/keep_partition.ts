@@ -8,6 +8,7 @@ import type { Redis } from "shared/redis/connect.ts";
 import type { RedisKeys } from "shared/redis/keys.ts";
 import type { PartitionWork } from "shared/regions/partitions.ts";
 import type { Sql } from "shared/sql/connect.ts";
+import { EVENT_GROUPS, POSITION_GROUPS } from "shared/streams/groups.ts";
 import { type TrimRule, trimStream } from "shared/streams/trim.ts";
 import type { KeeperMetrics } from "./metrics.ts";
 import { sweepSilentCouriers } from "./sweep_silent.ts";
@@ -78,10 +79,10 @@ async function trim(
   const rules: TrimRule[] = [
     {
       stream: keys.events(partition),
-      groups: ["matcher", "ingest", "tracker"],
+      groups: EVENT_GROUPS,
       keepMs: KEEP_EVENTS_MS,
     },
-    { stream: keys.positions(partition), groups: ["tracker"], keepMs: KEEP_POSITIONS_MS },
+    { stream: keys.positions(partition), groups: POSITION_GROUPS, keepMs: KEEP_POSITIONS_MS },
   ];
   while (!signal.aborted) {
     await pause(TRIM_MS, signal);

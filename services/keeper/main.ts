@@ -16,6 +16,7 @@ import { keepPartition } from "./keep_partition.ts";
 import { createKeeperMetrics } from "./metrics.ts";
 import { sweepRows } from "./sweep_rows.ts";
 import { watchOutbox } from "./watch_outbox.ts";
+import { watchRedis } from "./watch_redis.ts";
 
 await runService({
   name: "keeper",
@@ -49,7 +50,10 @@ await runService({
       tellOthers();
     };
     const base = { sql, log, metrics, signal: stopping.signal, notifyOutbox };
+    const owner = `keeper:${config.INSTANCE_ID}:${uuidv7()}`;
+    const keys = redisKeys(config.REDIS_KEY_PREFIX);
     const loops = [
+      watchRedis({ ...base, redis, keys, owner }),
       fireTimers({ ...base, wake: timerWake }),
       sweepRows(base),
       watchOutbox(base),
@@ -65,8 +69,8 @@ await runService({
         keepPartition({
           ...base,
           redis,
-          keys: redisKeys(config.REDIS_KEY_PREFIX),
-          owner: `keeper:${config.INSTANCE_ID}:${uuidv7()}`,
+          keys,
+          owner,
           relayWakes: wakes,
         }, work)),
     ];

@@ -36,6 +36,11 @@ export function createKeeperMetrics(registry: Registry) {
       help: "Entries removed from streams after every group had handled them",
       registers,
     }),
+    rebuilds: new Counter({
+      name: "redis_rebuilds_total",
+      help: "Rebuilds of Redis from Postgres after a loss",
+      registers,
+    }),
     swept: new Counter({
       name: "rows_swept_total",
       help: "Rows removed after their time",

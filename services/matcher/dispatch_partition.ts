@@ -70,6 +70,7 @@ async function dispatchOwned(
   const positionsRedis = options.openBlocking();
   try {
     await Promise.all([eventsRedis.connect(), positionsRedis.connect()]);
+    await board.load(keys.positions(partition), positionsRedis, signal);
     await Promise.all([
       board.follow(keys.positions(partition), { redis: positionsRedis, log, signal }),
       consume({

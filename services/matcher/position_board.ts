@@ -43,16 +43,23 @@ export class PositionBoard {
     }
   }
 
-  /** Reads what is still fresh, then follows the stream until the signal aborts. */
+  /** Reads what is still fresh; a decision before this would not know where everybody is. */
+  async load(stream: string, redis: Redis, signal: AbortSignal): Promise<void> {
+    await this.#startBeforeFresh(redis);
+    while (!signal.aborted && await this.#read(redis, stream, undefined)) {
+      // Each round reads further, and the stream's bound ends it.
+    }
+  }
+
+  /** Follows the stream until the signal aborts. Call `load` first. */
   async follow(
     stream: string,
     { redis, log, signal }: { redis: Redis; log: Log; signal: AbortSignal },
   ): Promise<void> {
     signal.addEventListener("abort", () => redis.disconnect(), { once: true });
-    await this.#startBeforeFresh(redis);
     while (!signal.aborted) {
       try {
-        await this.#read(redis, stream);
+        await this.#read(redis, stream, BLOCK_MS);
       } catch (error) {
         if (signal.aborted) return;
         log.warn("cannot read positions; it is tried again", { error });
@@ -69,15 +76,16 @@ export class PositionBoard {
     this.#lastId = `${redisNowMs - HIDDEN_AFTER_MS}-0`;
   }
 
-  async #read(redis: Redis, stream: string): Promise<void> {
-    const reply = await withTimeout(
-      "XREAD",
-      READ_TIMEOUT_MS,
-      redis.xread("COUNT", READ_COUNT, "BLOCK", BLOCK_MS, "STREAMS", stream, this.#lastId),
-    );
+  /** Reads once; false when there was nothing. */
+  async #read(redis: Redis, stream: string, blockMs: number | undefined): Promise<boolean> {
+    const asked = blockMs === undefined
+      ? redis.xread("COUNT", READ_COUNT, "STREAMS", stream, this.#lastId)
+      : redis.xread("COUNT", READ_COUNT, "BLOCK", blockMs, "STREAMS", stream, this.#lastId);
+    const reply = await withTimeout("XREAD", READ_TIMEOUT_MS, asked);
     for (const [id, flat] of reply?.[0]?.[1] ?? []) {
       this.#lastId = id;
       this.apply(parseStreamedFixes({ fixes: flat[flat.indexOf("fixes") + 1] ?? "[]" }));
     }
+    return (reply?.[0]?.[1] ?? []).length > 0;
   }
 }

@@ -2,8 +2,12 @@
  * One subscribing connection per process, whatever the number of sockets. A channel is subscribed
  * while somebody here listens to it.
  */
+import { withTimeout } from "shared/clock/timeout.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
+
+const PING_MS = 5_000;
+const PING_TIMEOUT_MS = 3_000;
 
 type Listener = (message: string) => void;
 
@@ -23,6 +27,7 @@ export class Channels {
   }
 
   readonly #lost = new Set<() => void>();
+  #pings: ReturnType<typeof setInterval> | undefined;
 
   /**
    * Listens to a channel; resolves when Redis has confirmed, so that nothing published later is
@@ -38,6 +43,7 @@ export class Channels {
     this.#lost.add(onLost);
     const stop = () => this.#stop(channel, listener, onLost);
     if (existing === undefined) this.#listeners.set(channel, listeners);
+    this.#pings ??= setInterval(() => this.#ping(), PING_MS);
     try {
       // Also for a channel that is known: its first subscription may still be under way, and
       // Redis answers in order.
@@ -49,6 +55,21 @@ export class Channels {
     return stop;
   }
 
+  /** A subscription is silent when nothing happens and when its socket is dead: a ping tells. */
+  #ping(): void {
+    withTimeout("ping", PING_TIMEOUT_MS, this.#redis.ping()).catch((error) => {
+      this.#log.warn("subscription is dead; viewers are told to come back", { error });
+      this.#redis.disconnect(true);
+      this.#dropAll();
+    });
+  }
+
+  #rest(): void {
+    if (this.#listeners.size > 0) return;
+    clearInterval(this.#pings);
+    this.#pings = undefined;
+  }
+
   #stop(channel: string, listener: Listener, onLost: () => void): void {
     this.#lost.delete(onLost);
     const listeners = this.#listeners.get(channel);
@@ -56,6 +77,7 @@ export class Channels {
     listeners.delete(listener);
     if (listeners.size > 0) return;
     this.#listeners.delete(channel);
+    this.#rest();
     this.#redis.unsubscribe(channel).catch((error) =>
       this.#log.debug("unsubscribe failed", { error })
     );
@@ -75,6 +97,7 @@ export class Channels {
     const lost = [...this.#lost];
     this.#lost.clear();
     this.#listeners.clear();
+    this.#rest();
     for (const onLost of lost) onLost();
   }
 }

@@ -80,7 +80,7 @@ export class TrackFollower {
     const missed = since === undefined
       ? undefined
       : await trackLog.since(this.#partition, this.#orderId, since);
-    if (since !== undefined && missed !== undefined) this.#resume(since, missed);
+    if (since !== undefined && missed !== undefined) await this.#resume(since, missed);
     else await this.#sendSnapshot(since === undefined ? "snapshot" : "reset");
     const buffered = this.#buffer ?? [];
     this.#buffer = undefined;
@@ -107,11 +107,14 @@ export class TrackFollower {
     }, WATCH_RENEW_MS);
   }
 
-  #resume(since: Cursor, missed: readonly string[]): void {
+  async #resume(since: Cursor, missed: readonly string[]): Promise<void> {
     this.#deps.metrics.resumes.inc({ result: "recovered" });
     this.#position = since;
     this.#sink.send(JSON.stringify({ type: "resumed", ...since, recovered: true }));
     for (const frame of missed) this.#forward(frame);
+    // Who saw the last status but not the close would wait for ever.
+    const { seq, ended } = await this.#deps.trackLog.head(this.#partition, this.#orderId);
+    if (ended !== undefined && seq === this.#position?.seq) this.#sink.close(1000, ended);
   }
 
   async #sendSnapshot(type: "snapshot" | "reset"): Promise<void> {

@@ -1,5 +1,6 @@
 import { speedOnlyInDemo } from "shared/config/fields.ts";
 import { connectRedis, connectRedisBlocking, startRedis } from "shared/redis/connect.ts";
+import { followGeneration } from "shared/redis/generation.ts";
 import { redisKeys } from "shared/redis/keys.ts";
 import { runService } from "shared/service/run_service.ts";
 import { connectSql } from "shared/sql/connect.ts";
@@ -33,8 +34,10 @@ await runService({
 
     const keys = redisKeys(config.REDIS_KEY_PREFIX);
     const metrics = createTrackerMetrics(serviceMetrics.registry);
-    const trackLog = new TrackLog(redis, keys);
+    const generation = await followGeneration(sql, log);
+    const trackLog = new TrackLog(redis, keys, generation.current);
     const stopping = new AbortController();
+    const following = generation.follow(stopping.signal);
     const projecting = projectPartitions({
       sql,
       redis,
@@ -48,7 +51,7 @@ await runService({
     });
     onStop("projector", async () => {
       stopping.abort();
-      await projecting;
+      await Promise.all([projecting, following]);
     });
     return createApp({
       sql,

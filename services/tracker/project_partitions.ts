@@ -1,4 +1,5 @@
 import { parseStreamedFixes } from "shared/availability/availability.ts";
+import { pause } from "shared/clock/timeout.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { whileLeased } from "shared/lease/lease.ts";
 import type { Log } from "shared/log/log.ts";
@@ -14,6 +15,7 @@ import { projectEvent, projectFixes, type ProjectorDeps } from "./projector.ts";
 import type { TrackLog } from "./track_log.ts";
 
 const GROUP = "tracker";
+const RELOAD_MS = 5_000;
 
 export interface ProjectOptions {
   readonly sql: Sql;
@@ -69,11 +71,33 @@ async function projectOwned(
         parse: (entry) => parseStreamedFixes(entry.fields),
         // One key: flushes are handled in order, so a courier's fixes are too.
         keyOf: () => "positions",
+        goesOnPastParked: true,
         handle: (fixes) => projectFixes(deps, fixes),
       }),
+      reloadCarried(carried, sql, region.id, { log, signal: held }),
     ]);
   } finally {
     eventsRedis.disconnect();
     positionsRedis.disconnect();
+  }
+}
+
+/**
+ * Reads the map anew now and then: while a predecessor still believed in its lease, it may have
+ * taken assignment events that this owner never saw.
+ */
+async function reloadCarried(
+  carried: CarriedOrders,
+  sql: Sql,
+  region: string,
+  { log, signal }: { log: Log; signal: AbortSignal },
+): Promise<void> {
+  while (!signal.aborted) {
+    await pause(RELOAD_MS, signal);
+    try {
+      if (!signal.aborted) await carried.load(sql, region);
+    } catch (error) {
+      log.warn("carried orders not read; it is tried again", { error });
+    }
   }
 }

@@ -7,6 +7,7 @@
  */
 import type { Envelope } from "shared/events/catalogue.ts";
 import type { StreamedFix } from "shared/availability/availability.ts";
+import { isTerminal, type OrderState } from "shared/orders/lifecycle.ts";
 import { listPendingOffers } from "shared/orders/offer_view.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import { type Partition, partitionOf, type RedisKeys } from "shared/redis/keys.ts";
@@ -14,7 +15,7 @@ import type { Sql } from "shared/sql/connect.ts";
 import type { CarriedOrders } from "./carried_orders.ts";
 import type { TrackerMetrics } from "./metrics.ts";
 import { readCourier } from "./snapshot.ts";
-import type { FrameKind, TrackLog } from "./track_log.ts";
+import type { TrackLog } from "./track_log.ts";
 
 export interface ProjectorDeps {
   readonly sql: Sql;
@@ -32,7 +33,8 @@ export async function projectEvent(deps: ProjectorDeps, event: Envelope): Promis
     case "order.status_changed": {
       const { orderId, orderVersion, to } = event.data;
       const body = { type: "status", at: event.occurredAt, version: orderVersion, status: to };
-      await append(deps, orderId, "status", orderVersion, body);
+      const ended = isTerminal(to as OrderState) ? { ended: to } : {};
+      await append(deps, orderId, { kind: "status", version: orderVersion, body, ...ended });
       const courierId = deps.carried.courierOf(orderId);
       if (courierId === undefined) return;
       return await tell(deps, courierId, { type: "order.status", orderId, status: to });
@@ -43,7 +45,7 @@ export async function projectEvent(deps: ProjectorDeps, event: Envelope): Promis
       const { courierId, orderId, orderVersion, reason } = event.data;
       deps.carried.remove(courierId, orderId);
       const body = { type: "courier", at: event.occurredAt, version: orderVersion, courier: null };
-      await append(deps, orderId, "courier", orderVersion, body);
+      await append(deps, orderId, { kind: "courier", version: orderVersion, body });
       return await tell(deps, courierId, { type: "assignment.ended", orderId, reason });
     }
     case "offer.made": {
@@ -80,7 +82,7 @@ async function projectAssigned(
     version: orderVersion,
     courier: courier ?? null,
   };
-  await append(deps, orderId, "courier", orderVersion, body, courierId);
+  await append(deps, orderId, { kind: "courier", version: orderVersion, body, courierId });
   await tell(deps, courierId, { type: "assignment.created", orderId, assignmentId });
 }
 
@@ -112,14 +114,10 @@ export async function projectFixes(
 async function append(
   deps: ProjectorDeps,
   orderId: string,
-  kind: FrameKind,
-  version: number,
-  body: Readonly<Record<string, unknown>>,
-  courierId?: string,
+  frame: Parameters<TrackLog["append"]>[2],
 ): Promise<void> {
-  const frame = { kind, version, body, ...(courierId === undefined ? {} : { courierId }) };
   const isNew = await deps.trackLog.append(deps.partition, orderId, frame);
-  if (isNew) deps.metrics.frames.inc({ kind });
+  if (isNew) deps.metrics.frames.inc({ kind: frame.kind });
 }
 
 async function tell(

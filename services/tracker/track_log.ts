@@ -4,8 +4,9 @@
  * Contract: one script gives a frame its sequence number, appends it and publishes it, so what a
  * subscriber hears and what a reader finds have the same numbers in the same order. Frames from
  * events carry the order's version, frames from fixes the time of the fix; a repeat or an older
- * one is not appended. The epoch changes when the log was lost, so that a client which resumes
- * from another epoch is told so instead of missing frames in silence.
+ * one is not appended. The epoch is `generation.random`: it changes when the log was lost, and when
+ * Redis was rebuilt (a log that survived may lack its tail), so that a client which resumes from
+ * another epoch is told so instead of missing frames in silence.
  */
 import type { Redis } from "shared/redis/connect.ts";
 import type { Partition, RedisKeys } from "shared/redis/keys.ts";
@@ -18,23 +19,36 @@ const TRACK_TTL_S = 3_600;
 const META_TTL_S = 4 * 3_600;
 const WATCH_TTL_S = 3_600;
 
+/** Lua shared by the scripts: a log of another generation is begun anew. ARGV[4] is the epoch if new. */
+const RENEW = `
+    local epoch = redis.call('HGET', KEYS[2], 'epoch')
+    local generation = string.match(ARGV[4], '^[^.]*')
+    if epoch and string.match(epoch, '^[^.]*') ~= generation then
+      redis.call('DEL', KEYS[1], KEYS[2])
+      epoch = false
+    end
+    if not epoch then
+      epoch = ARGV[4]
+      redis.call('HSET', KEYS[2], 'epoch', epoch)
+    end`;
+
 /**
  * KEYS 1 track, 2 meta, 3 watch
  * ARGV 1 kind (status, courier, position), 2 version, 3 frame JSON, 4 epoch if new, 5 channel,
- *   6 most frames, 7 track lifetime s, 8 meta lifetime s, 9 courier id or empty
+ *   6 most frames, 7 track lifetime s, 8 meta lifetime s, 9 courier id or empty, 10 the order's
+ *   last status or empty
  * Returns the sequence number, or 0 when nothing was appended: an old version, a position of a
  * courier who is not the order's any more, or one that nobody watches (it is kept for the next
  * snapshot).
  */
 const APPEND: Script = {
   name: "track_append",
-  lua: `
+  lua: `${RENEW}
     local kind = ARGV[1]
     local last = redis.call('HGET', KEYS[2], kind .. 'Version')
     if last and tonumber(last) >= tonumber(ARGV[2]) then return 0 end
     local courier = redis.call('HGET', KEYS[2], 'courierId')
     if kind == 'position' and courier and courier ~= ARGV[9] then return 0 end
-    redis.call('HSETNX', KEYS[2], 'epoch', ARGV[4])
     redis.call('HSET', KEYS[2], kind .. 'Version', ARGV[2])
     redis.call('EXPIRE', KEYS[2], ARGV[8])
     if kind == 'courier' then
@@ -46,12 +60,23 @@ const APPEND: Script = {
       if redis.call('EXISTS', KEYS[3]) == 0 then return 0 end
     end
     local seq = redis.call('HINCRBY', KEYS[2], 'seq', 1)
-    local epoch = redis.call('HGET', KEYS[2], 'epoch')
     local frame = '{"epoch":"' .. epoch .. '","seq":' .. seq .. ',' .. string.sub(ARGV[3], 2)
     redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[6], seq .. '-0', 'frame', frame)
     redis.call('EXPIRE', KEYS[1], ARGV[7])
+    if ARGV[10] ~= '' then redis.call('HSET', KEYS[2], 'ended', ARGV[10]) end
     redis.call('PUBLISH', ARGV[5], frame)
     return seq`,
+};
+
+/**
+ * KEYS 1 track, 2 meta · ARGV 1 to 3 unused, 4 epoch if new, 5 meta lifetime s
+ * Returns epoch, sequence number, newest position frame, the order's last status.
+ */
+const HEAD: Script = {
+  name: "track_head",
+  lua: `${RENEW}
+    redis.call('EXPIRE', KEYS[2], ARGV[5])
+    return redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'position', 'ended')`,
 };
 
 export type FrameKind = "status" | "courier" | "position";
@@ -62,6 +87,8 @@ export interface TrackHead {
   readonly seq: number;
   /** The newest position frame, whether or not anybody watched; undefined before the first. */
   readonly position: string | undefined;
+  /** The status with which the track ended; undefined while it goes on. */
+  readonly ended: string | undefined;
 }
 
 /** Where a client stopped. */
@@ -75,9 +102,17 @@ export class TrackLog {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
 
-  constructor(redis: Redis, keys: RedisKeys) {
+  readonly #generation: () => number;
+
+  /** @param generation the generation of what Redis holds, as Postgres says. */
+  constructor(redis: Redis, keys: RedisKeys, generation: () => number = () => 1) {
     this.#redis = redis;
     this.#keys = keys;
+    this.#generation = generation;
+  }
+
+  #newEpoch(): string {
+    return `${this.#generation()}.${uuidv7()}`;
   }
 
   /**
@@ -95,6 +130,8 @@ export class TrackLog {
       body: Readonly<Record<string, unknown>>;
       /** Whose position it is, or who has the order from now on; absent: nobody. */
       courierId?: string;
+      /** The terminal status this frame tells, after which nothing comes. */
+      ended?: string;
     },
   ): Promise<boolean> {
     const keys = [
@@ -106,12 +143,13 @@ export class TrackLog {
       frame.kind,
       frame.version,
       JSON.stringify(frame.body),
-      uuidv7(),
+      this.#newEpoch(),
       this.#keys.trackChannel(partition, orderId),
       MAX_FRAMES,
       TRACK_TTL_S,
       META_TTL_S,
       frame.courierId ?? "",
+      frame.ended ?? "",
     ]);
     return Number(seq) > 0;
   }
@@ -123,15 +161,17 @@ export class TrackLog {
 
   /** Where the log stands; starts an empty log, so that a snapshot always has a place in it. */
   async head(partition: Partition, orderId: string): Promise<TrackHead> {
-    const key = this.#keys.trackMeta(partition, orderId);
-    const replies = await this.#redis.multi()
-      .hsetnx(key, "epoch", uuidv7())
-      .expire(key, META_TTL_S)
-      .hmget(key, "epoch", "seq", "position")
-      .exec();
-    const [epoch, seq, position] = replies?.[2]?.[1] as (string | null)[];
+    const keys = [this.#keys.track(partition, orderId), this.#keys.trackMeta(partition, orderId)];
+    const args = ["", "", "", this.#newEpoch(), META_TTL_S];
+    const reply = await runScript(this.#redis, HEAD, keys, args);
+    const [epoch, seq, position, ended] = reply as (string | null)[];
     if (typeof epoch !== "string") throw new Error("track head has no epoch");
-    return { epoch, seq: Number(seq ?? 0), position: position ?? undefined };
+    return {
+      epoch,
+      seq: Number(seq ?? 0),
+      position: position ?? undefined,
+      ended: ended ?? undefined,
+    };
   }
 
   /**
@@ -158,7 +198,7 @@ export class TrackLog {
 
 /** Reads `<epoch>:<seq>`, as clients send it back. */
 export function parseCursor(text: string | null): Cursor | undefined {
-  const match = /^([0-9a-f-]{36}):(\d{1,15})$/.exec(text ?? "");
+  const match = /^([\w.-]{1,80}):(\d{1,15})$/.exec(text ?? "");
   if (match?.[1] === undefined || match[2] === undefined) return undefined;
   return { epoch: match[1], seq: Number(match[2]) };
 }

@@ -10,12 +10,15 @@
  * - Appends, then marks. A death in between is repaired by the next owner: it first takes the
  *   fence, then skips what the last entries of the stream already hold.
  * - Redis away or full: rows stay where they are, and the relay asks again.
+ * - Every append and every mark names the generation of what Redis holds. After a loss of Redis
+ *   nothing goes out until it is rebuilt, and no row is marked for a stream that is gone.
  */
 import { pause } from "shared/clock/timeout.ts";
 import type { Wake } from "shared/clock/wake.ts";
 import type { Lease } from "shared/lease/lease.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
+import { readGeneration } from "shared/redis/generation.ts";
 import { partitionOf, type RedisKeys } from "shared/redis/keys.ts";
 import { runScript, type Script } from "shared/redis/script.ts";
 import type { Sql } from "shared/sql/connect.ts";
@@ -30,20 +33,22 @@ const RETRY_MS = 250;
 
 /**
  * Appends a batch once.
- * Guarantee: all entries or none; nothing from an owner whose fence was passed; a batch whose
- * reply was lost and that is sent again is not appended twice.
- * KEYS 1 stream, 2 relay hash · ARGV 1 fence, 2 batch id, 3 bound, then (event id, event) pairs
- * Returns "appended", "repeated", "fenced" or "full".
+ * Guarantee: all entries or none; nothing from an owner whose fence was passed, nor into a Redis
+ * of another generation; a batch whose reply was lost and that is sent again is not appended twice.
+ * KEYS 1 stream, 2 relay hash
+ * ARGV 1 fence, 2 batch id, 3 bound, 4 generation, then (event id, event) pairs
+ * Returns "appended", "repeated", "fenced", "lost" or "full".
  */
 const APPEND: Script = {
   name: "relay_append",
   lua: `
     local fence = redis.call('HGET', KEYS[2], 'fence')
     if fence and tonumber(fence) > tonumber(ARGV[1]) then return 'fenced' end
+    if redis.call('HGET', KEYS[2], 'generation') ~= ARGV[4] then return 'lost' end
     if redis.call('HGET', KEYS[2], 'batch') == ARGV[2] then return 'repeated' end
     if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 'full' end
     redis.call('HSET', KEYS[2], 'fence', ARGV[1], 'batch', ARGV[2])
-    for i = 4, #ARGV, 2 do
+    for i = 5, #ARGV, 2 do
       redis.call('XADD', KEYS[1], '*', 'id', ARGV[i], 'event', ARGV[i + 1])
       redis.call('HSET', KEYS[2], 'last', ARGV[i])
     end
@@ -52,13 +57,14 @@ const APPEND: Script = {
 
 /**
  * Takes the stream for a new owner.
- * KEYS 1 relay hash · ARGV 1 fence · Returns "taken" or "fenced".
+ * KEYS 1 relay hash · ARGV 1 fence, 2 generation · Returns "taken", "fenced" or "lost".
  */
 const TAKE: Script = {
   name: "relay_take",
   lua: `
     local fence = redis.call('HGET', KEYS[1], 'fence')
     if fence and tonumber(fence) > tonumber(ARGV[1]) then return 'fenced' end
+    if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[2] then return 'lost' end
     redis.call('HSET', KEYS[1], 'fence', ARGV[1])
     return 'taken'`,
 };
@@ -97,7 +103,7 @@ export async function runRelay(options: RelayOptions): Promise<void> {
     try {
       const moved = await relay.step();
       if (moved === "fenced") return;
-      if (moved === "full") await pause(RETRY_MS, options.signal);
+      if (moved === "full" || moved === "lost") await pause(RETRY_MS, options.signal);
       if (moved === "idle") await options.wake.wait(POLL_FLOOR_MS, options.signal);
     } catch (error) {
       relay.doubt();
@@ -115,6 +121,8 @@ export class Relay {
   /** Whether the last outcome is unknown, so that the stream must be compared first. */
   #isDoubtful = true;
   #batchNumber = 0;
+  /** What Redis should hold; read again whenever an outcome is unknown. */
+  #generation = 0;
 
   constructor(options: RelayOptions) {
     const partition = partitionOf(options.region, options.shard);
@@ -129,10 +137,11 @@ export class Relay {
   }
 
   /** Moves at most one batch. */
-  async step(): Promise<"moved" | "idle" | "full" | "fenced"> {
+  async step(): Promise<"moved" | "idle" | "full" | "fenced" | "lost"> {
     // The fence before the rows: from here on no predecessor can append what is about to be read.
     const present = this.#isDoubtful ? await this.#takeAndLook() : undefined;
     if (present === "fenced") return this.#fenced();
+    if (present === "lost") return "lost";
     const rows = await this.#unpublished();
     this.#isDoubtful = false;
     if (rows.length === 0) return "idle";
@@ -141,8 +150,15 @@ export class Relay {
       const outcome = await this.#append(fresh);
       if (outcome === "fenced") return this.#fenced();
       if (outcome === "full") return this.#full();
+      if (outcome === "lost") {
+        this.doubt();
+        return "lost";
+      }
     }
-    await this.#mark(rows);
+    if (await this.#mark(rows) === 0) {
+      this.doubt();
+      return "lost";
+    }
     this.#options.onPublished?.(fresh.length);
     return "moved";
   }
@@ -155,11 +171,20 @@ export class Relay {
       order by id limit ${BATCH_ROWS}`;
   }
 
-  /** Takes the stream; answers the event ids of its last entries. */
-  async #takeAndLook(): Promise<Set<string> | "fenced"> {
-    const { redis, lease } = this.#options;
-    const taken = await runScript(redis, TAKE, [this.#relayKey], [lease.fence]);
-    if (taken === "fenced") return "fenced";
+  /**
+   * Takes the stream; answers the event ids of its last entries, or "lost" while Redis holds
+   * another generation than Postgres says: then it is being rebuilt.
+   */
+  async #takeAndLook(): Promise<Set<string> | "fenced" | "lost"> {
+    const { sql, redis, lease } = this.#options;
+    this.#generation = await readGeneration(sql);
+    const take = () => runScript(redis, TAKE, [this.#relayKey], [lease.fence, this.#generation]);
+    let taken = await take();
+    if (taken === "lost" && await this.#isNew()) {
+      await redis.hsetnx(this.#relayKey, "generation", this.#generation);
+      taken = await take();
+    }
+    if (taken === "fenced" || taken === "lost") return taken;
     const entries = await this.#options.redis.xrevrange(
       this.#streamKey,
       "+",
@@ -170,6 +195,15 @@ export class Relay {
     return new Set(entries.map(([, fields]) => fields[fields.indexOf("id") + 1] ?? ""));
   }
 
+  /** Whether nothing of this partition was ever published: then there is nothing to rebuild. */
+  async #isNew(): Promise<boolean> {
+    const { sql, region, shard } = this.#options;
+    const published = await sql`
+      select 1 from outbox
+      where region = ${region} and shard = ${shard} and published_at is not null limit 1`;
+    return published.length === 0;
+  }
+
   async #append(rows: readonly OutboxRow[]): Promise<unknown> {
     const { redis, lease } = this.#options;
     this.#batchNumber++;
@@ -177,16 +211,23 @@ export class Relay {
       lease.fence,
       `${lease.fence}.${this.#batchNumber}`,
       MAX_STREAM_ENTRIES,
+      this.#generation,
     ];
     for (const row of rows) args.push(row.eventId, JSON.stringify(envelopeOf(row)));
     return await runScript(redis, APPEND, [this.#streamKey, this.#relayKey], args);
   }
 
-  async #mark(rows: readonly OutboxRow[]): Promise<void> {
+  /**
+   * Marks rows as published, unless the generation was raised since they were appended. The shared
+   * lock holds a raise off until the mark is committed, so a rebuild sees every mark before it.
+   */
+  async #mark(rows: readonly OutboxRow[]): Promise<number> {
     const ids = rows.map((row) => row.id);
-    await this.#options.sql`
-      update outbox set published_at = clock_timestamp()
-      where id = any(${ids}::bigint[]) and published_at is null`;
+    const { count } = await this.#options.sql`
+      update outbox set published_at = now()
+      where id = any(${ids}::bigint[]) and exists (
+        select 1 from redis_generation where generation = ${this.#generation} for share)`;
+    return count;
   }
 
   #fenced(): "fenced" {

@@ -39,7 +39,7 @@ export function redisKeys(prefix: string) {
     generation: () => `${prefix}meta:generation`,
     /** stream · relay script · consumer groups · trimmed below every group's oldest unfinished. */
     events: (partition: Partition) => at("events", partition),
-    /** hash {fence, batch} · relay script · relay · for ever. */
+    /** hash {fence, batch, last, generation} · relay script, rebuild · relay · for ever. */
     relay: (partition: Partition) => at("relay", partition),
     /** stream, one entry per flush · ingest · matcher grid, groups tracker and history · >= 60 s. */
     positions: (partition: Partition) => at("positions", partition),

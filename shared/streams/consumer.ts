@@ -15,6 +15,7 @@
 import { pause, TimeoutError, withTimeout } from "shared/clock/timeout.ts";
 import { describeError, type Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
+import { keepCheckpoint } from "./checkpoint.ts";
 import { isUnavailable } from "shared/service/unavailable.ts";
 import type { Sql } from "shared/sql/connect.ts";
 
@@ -29,6 +30,7 @@ const MAX_ATTEMPTS = 5;
 const RETRY_BASE_MS = 100;
 /** How often entries left pending are looked for while new ones arrive. */
 const RESCAN_MS = 5_000;
+const MAX_CAUSE_CHARACTERS = 4_000;
 
 /** One entry of a stream. */
 export interface StreamEntry {
@@ -50,6 +52,8 @@ export interface ConsumerOptions<Item> {
   /** Items of one key are handled in order. */
   keyOf(item: Item): string;
   handle(item: Item): Promise<void>;
+  /** For items that replace each other (positions): a parked one holds no later one back. */
+  readonly goesOnPastParked?: boolean;
   /** Called after each read, with what happened to its entries. */
   readonly onBatch?: (counts: { handled: number; failed: number; parked: number }) => void;
 }
@@ -63,6 +67,10 @@ interface Work<Item> {
 
 /** Consumes until the signal aborts. The caller holds the lease of (group, stream). */
 export async function consume<Item>(options: ConsumerOptions<Item>): Promise<void> {
+  await Promise.all([consumeEntries(options), keepCheckpoint(options)]);
+}
+
+async function consumeEntries<Item>(options: ConsumerOptions<Item>): Promise<void> {
   const consumer = new Consumer(options);
   // Ends a blocking read at once. What Redis handed out to it is pending, and read first next time.
   const cut = () => options.blockingRedis.disconnect();
@@ -207,13 +215,13 @@ class Consumer<Item> {
     const done: string[] = [];
     for (const [index, work] of queue.entries()) {
       if (this.#heldKeys.has(work.key)) break;
-      const blocker = this.#parkedKeys.get(work.key);
-      if (blocker !== undefined && work.parseError === undefined) {
-        await this.#park(queue.slice(index), new Error(`waited behind ${blocker}`), 0);
-        counts.parked += queue.length - index;
-        break;
-      }
       try {
+        if (work.parseError === undefined && await this.#isBlocked(work.key)) {
+          const cause = `waited behind ${this.#parkedKeys.get(work.key)}`;
+          await this.#park(queue.slice(index), cause, 0);
+          counts.parked += queue.length - index;
+          break;
+        }
         if (work.parseError !== undefined) throw work.parseError;
         if (work.item !== undefined) await this.#options.handle(work.item);
         done.push(work.entry.id);
@@ -227,6 +235,17 @@ class Consumer<Item> {
     }
     const { redis, stream, group } = this.#options;
     if (done.length > 0) await redis.xack(stream, group, ...done);
+  }
+
+  /** Whether something of the key is parked; asked of Postgres, where an operator may clear it. */
+  async #isBlocked(key: string): Promise<boolean> {
+    if (this.#options.goesOnPastParked === true || !this.#parkedKeys.has(key)) return false;
+    const { sql, group, stream } = this.#options;
+    const parked = await sql`
+      select 1 from parked_events
+      where consumer = ${group} and stream = ${stream} and key = ${key} limit 1`;
+    if (parked.length === 0) this.#parkedKeys.delete(key);
+    return parked.length > 0;
   }
 
   /** Holds the key back for another try, or parks the entry and what its key had waiting. */
@@ -252,28 +271,29 @@ class Consumer<Item> {
       });
       return 0;
     }
-    await this.#park(rest, error, attempts);
+    await this.#park(rest, describeError(error), attempts);
     if (!isJunk) this.#parkedKeys.set(work.key, work.entry.id);
     return rest.length;
   }
 
-  async #park(rest: readonly Work<Item>[], error: unknown, attempts: number): Promise<void> {
+  async #park(rest: readonly Work<Item>[], cause: string, attempts: number): Promise<void> {
     const { sql, redis, group, stream, log } = this.#options;
-    const cause = describeError(error).slice(0, 4_000);
     const rows = rest.map((work) => ({
       consumer: group,
       stream,
       entry_id: work.entry.id,
       key: work.key,
       event: JSON.stringify(work.entry.fields),
-      cause: work === rest[0] ? cause : `waited behind ${rest[0]?.entry.id}`,
+      cause: work === rest[0]
+        ? cause.slice(0, MAX_CAUSE_CHARACTERS)
+        : `waited behind ${rest[0]?.entry.id}`,
       attempts,
     }));
     // Parked before acknowledged: a death in between parks again, which the unique rule absorbs.
     await sql`insert into parked_events ${sql(rows)}
       on conflict (consumer, stream, entry_id) do nothing`;
     await redis.xack(stream, group, ...rest.map((work) => work.entry.id));
-    log.error("event parked", { group, stream, entries: rest.map((work) => work.entry.id), error });
+    log.error("event parked", { group, stream, entries: rest.map((work) => work.entry.id), cause });
   }
 }
 

@@ -46,18 +46,21 @@ export class Viewer {
 
   /** Waits until that many frames came. */
   async until(count: number): Promise<Frame[]> {
-    await eventually(
-      `${count} frames came; so far ${this.story.join(", ")}`,
-      () => this.frames.length >= count || this.closing !== undefined,
-    );
+    const isThere = () => this.frames.length >= count || this.closing !== undefined;
+    await this.#tellingStory(eventually(`${count} frames came`, isThere));
     return this.frames;
   }
 
   async untilClosed(): Promise<Closing> {
-    return await eventually(
-      `the connection ended; so far ${this.story.join(", ")}`,
-      () => this.closing,
-    );
+    return await this.#tellingStory(eventually("the connection ended", () => this.closing));
+  }
+
+  async #tellingStory<T>(waiting: Promise<T>): Promise<T> {
+    try {
+      return await waiting;
+    } catch (cause) {
+      throw new Error(`after the frames [${this.story.join(", ")}]: ${cause}`, { cause });
+    }
   }
 
   /** Why the numbers of the frames are not one after another; undefined when they are. */

@@ -76,6 +76,8 @@ export class TestTracker implements AsyncDisposable {
 /** What a viewer asks for. */
 export interface ViewOptions {
   readonly since?: string;
+  /** Set for the view of a courier. */
+  readonly courierId?: string;
 }
 
 export class TrackerWorld {
@@ -141,7 +143,9 @@ export class TrackerWorld {
 
   /** Opens a track over a WebSocket, as the page does. */
   async view(orderId: string, options: ViewOptions = {}, tracker = this.tracker) {
-    const ticket = await this.ticket({ kind: "track", orderId });
+    const { courierId } = options;
+    const grant = { kind: "track", orderId, ...(courierId === undefined ? {} : { courierId }) };
+    const ticket = await this.ticket({ ...grant, kind: "track" });
     const since = options.since === undefined ? "" : `&since=${options.since}`;
     const path = `/api/v1/orders/${orderId}/track?ticket=${ticket}${since}`;
     const viewer = new SocketViewer(tracker.url(path, "ws"));

@@ -87,7 +87,7 @@ Deno.test("consume() of a new owner parks what comes later of a key that is park
     assert.deepEqual(seen, ["good 1"]);
     const [, parked] = await stream.parked();
     assert.equal(parked?.entryId, later);
-    assert.match(parked?.cause ?? "", /waited behind 1-1/);
+    assert.match(parked?.cause ?? "", /behind 1-1/);
   });
 });
 

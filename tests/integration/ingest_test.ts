@@ -365,6 +365,20 @@ Deno.test("FixRecorder asks Postgres once for a courier that Redis has lost, and
   });
 });
 
+Deno.test("FixRecorder believes Postgres where Redis still has a courier as offline", async () => {
+  await withIngest(async ({ ingest, stores, index }) => {
+    const id = await insertCourier(stores.sql, { status: "offline" });
+    const token = await ingest.token(id);
+    assertProblem(await ingest.post(token, fixAt(PICKUP, 9_000)), 409, "courier.off_shift");
+    // The courier went online, and the event of it is still under way.
+    await stores.sql`update couriers set status = 'available', version = 2 where id = ${id}`;
+    assert.deepEqual((await ingest.post(token, fixAt(PICKUP, 8_000))).body, { accepted: true });
+    assert.equal(await index.isIndexed(id), true);
+    assert.equal(await index.availability.applyStatus(id, "offline", 1), false, "the older event");
+    assert.equal(await index.isIndexed(id), true);
+  });
+});
+
 Deno.test("LastPositions keeps the newest accepted fix of each courier in Postgres", async () => {
   await withIngest(async ({ ingest, stores }) => {
     const { sql } = stores;

@@ -112,7 +112,7 @@ Deno.test("Relay.step() does not append again what its predecessor had appended 
   await withStores(async (stores) => {
     const [a = "", b = ""] = await placeOrders(stores.sql, 2);
     const dying = await openRelay(stores, {
-      sql: sqlWith(stores.sql, /^update outbox/, () => {
+      sql: sqlWith(stores.sql, /update outbox/, () => {
         throw new Error("died between append and mark");
       }),
     });

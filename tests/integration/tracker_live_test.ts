@@ -1,6 +1,7 @@
 /** What viewers of an order see while it happens. */
 import assert from "node:assert/strict";
 import { goOffline } from "shared/orders/courier_shift.ts";
+import { fixAt, northOfPickup } from "../harness/couriers.ts";
 import { insertCourier } from "../harness/fixtures.ts";
 import { assign, newOrder, step } from "../harness/dispatch_world.ts";
 import { eventually } from "../harness/eventually.ts";
@@ -31,7 +32,7 @@ Deno.test("a track begins with a snapshot of the order and no courier", async ()
     const [snapshot] = await viewer.until(1);
     assert.equal(snapshot?.type, "snapshot");
     assert.equal(snapshot?.seq, 0);
-    assert.match(snapshot?.epoch ?? "", /^[0-9a-f-]{36}$/);
+    assert.match(snapshot?.epoch ?? "", /^1\.[0-9a-f-]{36}$/);
     assert.equal(snapshot?.["position"], null);
     const { estimatedDeliveryAt, ...order } = snapshot?.["order"] as Record<string, unknown>;
     assert.ok(Date.parse(String(estimatedDeliveryAt)) > Date.now());
@@ -130,6 +131,22 @@ Deno.test("a track shows no position of a courier before it is assigned, nor aft
     );
     const positions = entries.filter(([, fields]) => fields[1]?.includes('"position"'));
     assert.equal(positions.length, 1, "nor does the log keep any");
+  });
+});
+
+Deno.test("a track does not show where its courier was before, when an older fix comes in late", async () => {
+  await withTrackerWorld(async (world) => {
+    const orderId = await newOrder(world.dispatch, { kind: "parcel" });
+    const courierId = await courierOnShift(world);
+    const viewer = await world.view(orderId);
+    await viewer.until(1);
+    await assign(world.dispatch, orderId, courierId);
+    await world.publish();
+    const before = { ...fixAt(northOfPickup(5_000), 30_000), accuracyM: 99 };
+    assert.equal(await world.index.fix(courierId, before), "accepted");
+    await world.sendFix(courierId);
+    await viewer.until(3);
+    assert.deepEqual(fixesSeen(viewer), [1]);
   });
 });
 

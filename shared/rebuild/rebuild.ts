@@ -1,0 +1,127 @@
+/**
+ * Rebuilds what Redis held from Postgres, after Redis was wiped or lost a part (DESIGN §11).
+ *
+ * Contract
+ * - One rebuild at a time, under a lease. A rebuild that dies is begun anew by the next owner,
+ *   because the generation is written to Redis last.
+ * - The generation is raised first. From then on no relay can append or mark under the old one, so
+ *   an event is either in the new stream or unpublished in Postgres, never in neither.
+ * - Events since the oldest checkpoint (less a margin for clocks) are published again. Consumers
+ *   see repeats, which they absorb; an effect is not repeated.
+ */
+import { Availability } from "shared/availability/availability.ts";
+import type { Log } from "shared/log/log.ts";
+import type { CourierStatus } from "shared/orders/rows.ts";
+import type { Redis } from "shared/redis/connect.ts";
+import { type Partition, partitionOf, type RedisKeys } from "shared/redis/keys.ts";
+import { readRegions } from "shared/regions/region.ts";
+import type { Sql } from "shared/sql/connect.ts";
+import { EVENT_GROUPS, POSITION_GROUPS } from "shared/streams/groups.ts";
+import { raiseGeneration } from "shared/redis/generation.ts";
+
+/** Redis's clock stamps the entries, Postgres's the rows: they may differ by this much. */
+const CLOCK_MARGIN_MS = 5 * 60_000;
+
+export interface RebuildOptions {
+  readonly sql: Sql;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly log: Log;
+}
+
+/** What a rebuild did. */
+export interface RebuildReport {
+  readonly generation: number;
+  readonly partitions: number;
+  readonly events: number;
+  readonly couriers: number;
+}
+
+/** Rebuilds every partition under a new generation. */
+export async function rebuildRedis(options: RebuildOptions): Promise<RebuildReport> {
+  const { sql, redis, keys, log } = options;
+  const generation = await raiseGeneration(sql);
+  log.warn("rebuilding redis", { generation });
+  let partitions = 0;
+  let events = 0;
+  let couriers = 0;
+  for (const region of await readRegions(sql)) {
+    for (let shard = 0; shard < region.shards; shard++) {
+      const partition = partitionOf(region.id, shard);
+      await createGroups(redis, keys, partition);
+      events += await republish(sql, keys, { region: region.id, shard, partition });
+      couriers += await loadCouriers(options, { region: region.id, shard, partition });
+      // Lets the relay go on; without it every append answers "lost".
+      await redis.hset(keys.relay(partition), "generation", generation);
+      partitions++;
+    }
+  }
+  // Last: only a rebuild that came to its end counts.
+  await redis.set(keys.generation(), generation);
+  const report = { generation, partitions, events, couriers };
+  log.warn("redis is rebuilt", report);
+  return report;
+}
+
+async function createGroups(redis: Redis, keys: RedisKeys, partition: Partition): Promise<void> {
+  const wanted: [string, readonly string[]][] = [
+    [keys.events(partition), EVENT_GROUPS],
+    [keys.positions(partition), POSITION_GROUPS],
+  ];
+  for (const [stream, groups] of wanted) {
+    for (const group of groups) {
+      try {
+        await redis.xgroup("CREATE", stream, group, "0", "MKSTREAM");
+      } catch (error) {
+        if (!(error instanceof Error) || !error.message.startsWith("BUSYGROUP")) throw error;
+      }
+    }
+  }
+}
+
+interface PartitionPlace {
+  readonly region: string;
+  readonly shard: number;
+  readonly partition: Partition;
+}
+
+/** Marks events unpublished from the oldest checkpoint on; the relay publishes them by id. */
+async function republish(
+  sql: Sql,
+  keys: RedisKeys,
+  { region, shard, partition }: PartitionPlace,
+): Promise<number> {
+  const stream = keys.events(partition);
+  const rows = await sql<{ consumer: string; entryId: string }[]>`
+    select consumer, entry_id from consumer_checkpoints where stream = ${stream}`;
+  const oldestMs = oldestCheckpointMs(new Map(rows.map((row) => [row.consumer, row.entryId])));
+  const sinceMs = Math.max(0, oldestMs - CLOCK_MARGIN_MS);
+  const { count } = await sql`
+    update outbox set published_at = null
+    where region = ${region} and shard = ${shard}
+      and published_at >= to_timestamp(${sinceMs}::float8 / 1000)`;
+  return count;
+}
+
+/** Where the slowest group stands; 0 (everything) while one of them has never stored a place. */
+export function oldestCheckpointMs(entryIds: ReadonlyMap<string, string>): number {
+  return Math.min(...EVENT_GROUPS.map((group) => {
+    const entryId = entryIds.get(group);
+    return entryId === undefined ? 0 : Number(entryId.split("-")[0]);
+  }));
+}
+
+/** Says every status again; a courier enters the index with its next fix. */
+async function loadCouriers(
+  { sql, redis, keys }: RebuildOptions,
+  { region, shard, partition }: PartitionPlace,
+): Promise<number> {
+  const availability = new Availability(redis, keys, partition);
+  const couriers = await sql<{ id: string; status: CourierStatus; version: number }[]>`
+    select id, status, version from couriers
+    where region = ${region} and shard = ${shard} and status <> 'offline'`;
+  for (const { id, status, version } of couriers) {
+    await availability.applyStatus(id, status, version);
+  }
+  return couriers.length;
+}
