@@ -100,7 +100,7 @@ async function rebuildOnce(options: WatchRedisOptions, loss: string): Promise<vo
     renewLease(sql, lease).catch((error) => log.warn("rebuild lease not renewed", { error }));
   }, RENEW_MS);
   try {
-    log.warn("redis lost data", { loss });
+    log.info("redis does not hold what it should", { loss });
     await rebuildRedis({ sql, redis, keys, log });
     metrics.rebuilds.inc();
     options.notifyOutbox();

@@ -19,6 +19,8 @@ import type { Sql } from "shared/sql/connect.ts";
 import { EVENT_GROUPS, POSITION_GROUPS } from "shared/streams/groups.ts";
 import { raiseGeneration } from "shared/redis/generation.ts";
 
+/** Migrations begin with 1, and the first start of keeper raises it. */
+const FIRST_GENERATION = 2;
 /** Redis's clock stamps the entries, Postgres's the rows: they may differ by this much. */
 const CLOCK_MARGIN_MS = 5 * 60_000;
 
@@ -41,7 +43,9 @@ export interface RebuildReport {
 export async function rebuildRedis(options: RebuildOptions): Promise<RebuildReport> {
   const { sql, redis, keys, log } = options;
   const generation = await raiseGeneration(sql);
-  log.warn("rebuilding redis", { generation });
+  // The first of all is no loss: a new installation finds an empty Redis.
+  const say = generation <= FIRST_GENERATION ? log.info : log.warn;
+  say("rebuilding redis", { generation });
   let partitions = 0;
   let events = 0;
   let couriers = 0;
@@ -59,7 +63,7 @@ export async function rebuildRedis(options: RebuildOptions): Promise<RebuildRepo
   // Last: only a rebuild that came to its end counts.
   await redis.set(keys.generation(), generation);
   const report = { generation, partitions, events, couriers };
-  log.warn("redis is rebuilt", report);
+  say("redis is rebuilt", report);
   return report;
 }
 

@@ -68,4 +68,5 @@ Deno.test("demo --once --kill each delivers although everything is killed in tur
   }
   assert.match(output, /redis ended by itself/);
   assert.match(output, /postgres ended by itself/);
+  assert.match(output, /Redis is rebuilt after/);
 });

@@ -84,6 +84,10 @@ async function kill(deps: OnceDeps, signal: AbortSignal): Promise<void> {
     ? KILL_TARGETS.filter((name) => name !== "each")
     : [options.kill];
   for (const name of names) {
+    if (name === "wipe") {
+      await wipeRedis(deps, signal);
+      continue;
+    }
     say(`killing ${name} (SIGKILL)`);
     const server = name === "redis" || name === "postgres" ? servers[name] : undefined;
     const isKilled = server?.kill("SIGKILL") ?? supervisor.kill(name, "SIGKILL");
@@ -91,6 +95,29 @@ async function kill(deps: OnceDeps, signal: AbortSignal): Promise<void> {
     const isBack = () => server?.isReady ?? supervisor.isReady(name);
     while (isBack() && !signal.aborted) await pause(LOOK_MS, signal);
     while (!isBack() && !signal.aborted) await pause(LOOK_MS, signal);
+  }
+}
+
+/** Empties Redis and waits until keeper has rebuilt it. */
+async function wipeRedis({ stores, say }: OnceDeps, signal: AbortSignal): Promise<void> {
+  say("wiping Redis (FLUSHALL)");
+  const startedAtMs = performance.now();
+  await withRedis(stores.redisUrl, async (redis) => {
+    await redis.flushall();
+    const generation = redisKeys("").generation();
+    while (await redis.exists(generation) === 0 && !signal.aborted) await pause(LOOK_MS, signal);
+  });
+  say(`Redis is rebuilt after ${((performance.now() - startedAtMs) / 1000).toFixed(1)} s`);
+}
+
+async function withRedis<T>(url: string, use: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis(url, { lazyConnect: true });
+  redis.on("error", () => {}); // A failed command rejects with the reason.
+  try {
+    await redis.connect();
+    return await use(redis);
+  } finally {
+    redis.disconnect();
   }
 }
 
@@ -267,21 +294,17 @@ async function checkEvents({ sql, stores }: OnceDeps, order: PlacedOrder): Promi
   const [first] = rows;
   if (first === undefined) return check("every event is in outbox and stream", false, "no events");
   const stream = redisKeys("").events(partitionOf(first.region, first.shard));
-  const redis = new Redis(stores.redisUrl, { lazyConnect: true });
-  redis.on("error", () => {}); // A failed command below rejects with the reason.
-  try {
-    await redis.connect();
-    const inStream = await streamedEventIds(redis, stream, order.id);
-    const missing = [...inOutbox].filter((id) => !inStream.has(id));
-    const extra = [...inStream].filter((id) => !inOutbox.has(id));
-    return check(
-      "every event id is in outbox and stream",
-      missing.length === 0 && extra.length === 0,
-      `${inOutbox.size} in the outbox, ${inStream.size} in the stream`,
-    );
-  } finally {
-    redis.disconnect();
-  }
+  const inStream = await withRedis(
+    stores.redisUrl,
+    (redis) => streamedEventIds(redis, stream, order.id),
+  );
+  const missing = [...inOutbox].filter((id) => !inStream.has(id));
+  const extra = [...inStream].filter((id) => !inOutbox.has(id));
+  return check(
+    "every event id is in outbox and stream",
+    missing.length === 0 && extra.length === 0,
+    `${inOutbox.size} in the outbox, ${inStream.size} in the stream`,
+  );
 }
 
 async function streamedEventIds(redis: Redis, stream: string, key: string): Promise<Set<string>> {

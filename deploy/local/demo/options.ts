@@ -32,8 +32,11 @@ export const DEMO_SERVICES = [
 ] as const;
 export type DemoService = (typeof DEMO_SERVICES)[number];
 
-/** `each` kills every service and both servers in turn, the next when the last is back. */
-export const KILL_TARGETS = [...DEMO_SERVICES, "redis", "postgres", "each"] as const;
+/**
+ * `wipe` empties Redis; `each` does everything in turn to every service and both servers, the next
+ * when the last is back.
+ */
+export const KILL_TARGETS = [...DEMO_SERVICES, "redis", "postgres", "wipe", "each"] as const;
 export type KillTarget = (typeof KILL_TARGETS)[number];
 
 export const DEMO_HELP = `Usage: deno task demo [options]
