@@ -237,13 +237,16 @@ class Consumer<Item> {
     if (done.length > 0) await redis.xack(stream, group, ...done);
   }
 
-  /** Whether something of the key is parked; asked of Postgres, where an operator may clear it. */
+  /**
+   * Whether something of the key is parked; asked of Postgres, where an operator may clear it. The
+   * shared lock waits for a replay that is just taking the rows away.
+   */
   async #isBlocked(key: string): Promise<boolean> {
     if (this.#options.goesOnPastParked === true || !this.#parkedKeys.has(key)) return false;
     const { sql, group, stream } = this.#options;
     const parked = await sql`
       select 1 from parked_events
-      where consumer = ${group} and stream = ${stream} and key = ${key} limit 1`;
+      where consumer = ${group} and stream = ${stream} and key = ${key} limit 1 for share`;
     if (parked.length === 0) this.#parkedKeys.delete(key);
     return parked.length > 0;
   }

@@ -125,6 +125,23 @@ Deno.test("a track answers reset when its log was lost or cut, and never leaves 
   });
 });
 
+Deno.test("a viewer that missed a message is sent to resume instead of being left with a gap", async () => {
+  await withTrackerWorld(async (world) => {
+    const { orderId, courierId, viewer } = await underWay(world);
+    const { redis, keys } = world.stores;
+    // A frame that got its number, but was never heard here.
+    await redis.hincrby(keys.trackMeta(PARTITION, orderId), "seq", 1);
+    await world.sendFix(courierId);
+    assert.deepEqual(await viewer.untilClosed(), {
+      code: 1012,
+      reason: "messages may have been missed",
+    });
+    assert.deepEqual(fixesSeen(viewer), [1, 2]);
+    const again = await world.view(orderId, { since: viewer.cursor });
+    assert.equal((await again.until(1))[0]?.type, "reset", "the log does not have it either");
+  });
+});
+
 Deno.test("a track ends for a viewer who comes back after the end, whatever it has missed", async () => {
   await withTrackerWorld(async (world) => {
     const { orderId, courierId, viewer } = await underWay(world);
