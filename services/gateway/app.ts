@@ -13,6 +13,8 @@ import { merchantOrderRoutes } from "./routes/merchant_order_routes.ts";
 import { merchantRoutes } from "./routes/merchant_routes.ts";
 import { orderRoutes } from "./routes/order_routes.ts";
 import { pageRoutes } from "./routes/page_routes.ts";
+import { placeOrderRoutes } from "./routes/place_order_routes.ts";
+import { trackTicketRoutes } from "./routes/track_ticket_routes.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
 
@@ -24,7 +26,9 @@ export function createApp(deps: GatewayDeps): { fetch(request: Request): Promise
     const routes of [
       authRoutes(deps),
       merchantRoutes(deps),
+      placeOrderRoutes(deps),
       orderRoutes(deps),
+      trackTicketRoutes(deps),
       merchantOrderRoutes(deps),
       courierRoutes(deps),
       courierWorkRoutes(deps),

@@ -1,9 +1,6 @@
-import { createRoute, z } from "@hono/zod-openapi";
-import type { OrderAction } from "shared/orders/lifecycle.ts";
+import { createRoute } from "@hono/zod-openapi";
 import { acceptOffer, rejectOffer } from "shared/orders/offers.ts";
 import { listPendingOffers } from "shared/orders/offer_view.ts";
-import { transitionOrder } from "shared/orders/transition_order.ts";
-import { ProblemError } from "shared/problem/problem.ts";
 import type { GatewayDeps } from "../deps.ts";
 import {
   answers,
@@ -15,16 +12,10 @@ import {
   throwRefusal,
 } from "../http.ts";
 import { orderJson } from "../order_json.ts";
-import {
-  assignmentSchema,
-  idParam,
-  listOf,
-  offerSchema,
-  orderSchema,
-  reasonSchema,
-} from "../schemas.ts";
+import { addOrderSteps, type OrderStep, requireOrderJson } from "../order_steps.ts";
+import { assignmentSchema, idParam, listOf, offerSchema, reasonSchema } from "../schemas.ts";
 import { listActiveAssignments } from "../stores/courier_store.ts";
-import { findOrder, listOrders } from "../stores/order_store.ts";
+import { listOrders } from "../stores/order_store.ts";
 
 /** More than any courier's capacity. */
 const MAX_ACTIVE_ORDERS = 100;
@@ -94,28 +85,7 @@ const assignments = createRoute({
   },
 });
 
-function step(name: string, summary: string) {
-  return createRoute({
-    method: "post",
-    path: `/api/v1/courier/orders/{id}/${name}`,
-    tags: ["courier"],
-    summary,
-    security: SECURED,
-    request: { params: idParam },
-    responses: {
-      200: answers("The order", orderSchema),
-      ...problems(
-        "request.invalid",
-        "auth.required",
-        "auth.forbidden",
-        "order.not_found",
-        "order.transition_not_allowed",
-      ),
-    },
-  });
-}
-
-const STEPS: readonly { name: string; action: OrderAction; summary: string }[] = [
+const STEPS: readonly OrderStep[] = [
   { name: "picked-up", action: "pick_up", summary: "You have the goods" },
   { name: "in-transit", action: "depart", summary: "You are on the way to the customer" },
   { name: "delivered", action: "deliver", summary: "The customer has the goods" },
@@ -160,26 +130,6 @@ export function courierWorkRoutes(deps: GatewayDeps) {
     });
     return c.json({ items }, 200);
   });
-  for (const { name, action, summary } of STEPS) {
-    routes.openapi(step(name, summary), async (c) => {
-      const { accountId } = await requirePrincipal(deps, c, "courier");
-      const { id } = c.req.valid("param");
-      c.env.context.ids["orderId"] = id;
-      const actor = { role: "courier", accountId } as const;
-      const outcome = await transitionOrder(deps.sql, { orderId: id, action, actor });
-      if (!outcome.ok) throwRefusal(outcome);
-      deps.notifyOutbox();
-      return c.json(await requireOrderJson(deps, id), 200);
-    });
-  }
+  addOrderSteps(routes, deps, { party: "courier", roles: ["courier"], steps: STEPS });
   return routes;
-}
-
-async function requireOrderJson(
-  deps: GatewayDeps,
-  id: string,
-): Promise<z.infer<typeof orderSchema>> {
-  const row = await findOrder(deps.sql, id);
-  if (row === undefined) throw new ProblemError("order.not_found");
-  return orderJson(row, deps.publicUrl);
 }

@@ -1,21 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { OrderAction } from "shared/orders/lifecycle.ts";
-import { transitionOrder } from "shared/orders/transition_order.ts";
-import { ProblemError } from "shared/problem/problem.ts";
-import { actorOf } from "../actor.ts";
 import type { GatewayDeps } from "../deps.ts";
-import {
-  answers,
-  createRoutes,
-  problems,
-  requirePrincipal,
-  SECURED,
-  throwRefusal,
-} from "../http.ts";
+import { answers, createRoutes, problems, requirePrincipal, SECURED } from "../http.ts";
 import { orderJson } from "../order_json.ts";
-import { idParam, limitQuery, orderSchema, pageOf, statusQuery } from "../schemas.ts";
+import { addOrderSteps, type OrderStep } from "../order_steps.ts";
+import { limitQuery, orderSchema, pageOf, statusQuery } from "../schemas.ts";
 import { merchantIdsOf } from "../stores/merchant_store.ts";
-import { findOrder, listOrders } from "../stores/order_store.ts";
+import { listOrders } from "../stores/order_store.ts";
 
 const list = createRoute({
   method: "get",
@@ -32,29 +22,8 @@ const list = createRoute({
   },
 });
 
-function step(name: string, summary: string) {
-  return createRoute({
-    method: "post",
-    path: `/api/v1/merchant/orders/{id}/${name}`,
-    tags: ["merchant"],
-    summary,
-    security: SECURED,
-    request: { params: idParam },
-    responses: {
-      200: answers("The order", orderSchema),
-      ...problems(
-        "request.invalid",
-        "auth.required",
-        "auth.forbidden",
-        "order.not_found",
-        "order.transition_not_allowed",
-      ),
-    },
-  });
-}
-
 /** What each step of the kitchen is called in the URL, and what it does. */
-const STEPS: readonly { name: string; action: OrderAction; summary: string }[] = [
+const STEPS: readonly OrderStep[] = [
   { name: "confirm", action: "confirm", summary: "Take an order; a courier is looked for" },
   { name: "prepare", action: "prepare", summary: "The kitchen has begun" },
   { name: "ready", action: "make_ready", summary: "The order can be picked up" },
@@ -71,19 +40,10 @@ export function merchantOrderRoutes(deps: GatewayDeps) {
     const nextCursor = rows.length === limit ? rows.at(-1)?.id ?? null : null;
     return c.json({ items: rows.map((row) => orderJson(row, deps.publicUrl)), nextCursor }, 200);
   });
-  for (const { name, action, summary } of STEPS) {
-    routes.openapi(step(name, summary), async (c) => {
-      const principal = await requirePrincipal(deps, c, "merchant", "dispatcher", "admin");
-      const { id } = c.req.valid("param");
-      c.env.context.ids["orderId"] = id;
-      const actor = await actorOf(deps.sql, principal);
-      const outcome = await transitionOrder(deps.sql, { orderId: id, action, actor });
-      if (!outcome.ok) throwRefusal(outcome);
-      deps.notifyOutbox();
-      const row = await findOrder(deps.sql, id);
-      if (row === undefined) throw new ProblemError("order.not_found");
-      return c.json(orderJson(row, deps.publicUrl), 200);
-    });
-  }
+  addOrderSteps(routes, deps, {
+    party: "merchant",
+    roles: ["merchant", "dispatcher", "admin"],
+    steps: STEPS,
+  });
   return routes;
 }

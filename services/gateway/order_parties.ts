@@ -1,0 +1,80 @@
+/** Who may see an order. For anybody else it does not exist: the answer is the same 404. */
+import type { Principal } from "shared/auth/sessions.ts";
+import { hashToken } from "shared/auth/token.ts";
+import { isUuid } from "shared/ids/uuid.ts";
+import { ProblemError } from "shared/problem/problem.ts";
+import type { GatewayDeps } from "./deps.ts";
+import { type GatewayContext, requirePrincipal } from "./http.ts";
+import { merchantIdsOf } from "./stores/merchant_store.ts";
+import { findOrder, type OrderView } from "./stores/order_store.ts";
+
+/** The order. @throws ProblemError when there is none. */
+export async function requireOrder(deps: GatewayDeps, id: string): Promise<OrderView> {
+  const row = await findOrder(deps.sql, id);
+  if (row === undefined) throw new ProblemError("order.not_found");
+  return row;
+}
+
+/** The order, for a party of it; for anybody else it does not exist. */
+export async function requireParty(
+  deps: GatewayDeps,
+  c: GatewayContext,
+  principal: Principal,
+  id: string,
+): Promise<OrderView> {
+  const row = await requireOrder(deps, id);
+  if (!await isParty(deps, principal, row)) throw new ProblemError("order.not_found");
+  c.env.context.ids["orderId"] = id;
+  return row;
+}
+
+async function isParty(deps: GatewayDeps, principal: Principal, row: OrderView): Promise<boolean> {
+  switch (principal.role) {
+    case "customer":
+      return row.customerId === principal.accountId;
+    case "courier":
+      return row.courierId === principal.accountId;
+    case "merchant":
+      return row.merchantId !== null &&
+        (await merchantIdsOf(deps.sql, principal.accountId)).includes(row.merchantId);
+    case "dispatcher":
+    case "admin":
+      return true;
+  }
+}
+
+/** A party with a session, or whoever holds the tracking link. */
+export async function requireViewer(
+  deps: GatewayDeps,
+  c: GatewayContext,
+  id: string,
+): Promise<{ row: OrderView; courierId?: string }> {
+  const token = c.req.header("x-tracking-token");
+  if (token === undefined) {
+    const principal = await requirePrincipal(deps, c);
+    const row = await requireParty(deps, c, principal, id);
+    return principal.role === "courier" ? { row, courierId: principal.accountId } : { row };
+  }
+  const row = isUuid(id) ? await findOrder(deps.sql, id) : undefined;
+  if (row === undefined) throw new ProblemError("order.not_found");
+  const hash = await hashToken(token);
+  const matches = hash.every((byte, index) => byte === row.trackingTokenHash[index]);
+  if (!matches) throw new ProblemError("order.not_found");
+  c.env.context.ids["orderId"] = id;
+  return { row };
+}
+
+/** Whose orders a session's lists show. */
+export async function scopeOf(deps: GatewayDeps, { role, accountId }: Principal) {
+  switch (role) {
+    case "customer":
+      return { customerId: accountId };
+    case "courier":
+      return { courierId: accountId };
+    case "merchant":
+      return { merchantIds: await merchantIdsOf(deps.sql, accountId) };
+    case "dispatcher":
+    case "admin":
+      return {};
+  }
+}
