@@ -25,7 +25,7 @@ const GROUP = "matcher";
 /** Writes in flight at once; each is one transaction on a pool of four. */
 const MAX_PARALLEL_OFFERS = 4;
 /** Everything is read anew this often: an event that was lost costs no order more than this. */
-const RELOAD_MS = 30_000;
+const RELOAD_MS = 5_000;
 
 export interface DispatchOptions {
   readonly sql: Sql;
@@ -112,6 +112,7 @@ async function runTicks(options: DispatchOptions, ticking: Ticking): Promise<voi
     try {
       if (performance.now() >= reloadAtMs) {
         await ticking.state.load(options.sql);
+        ticking.board.prune(Date.now());
         reloadAtMs = performance.now() + RELOAD_MS;
       }
       await tick(options, ticking);

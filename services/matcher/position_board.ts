@@ -13,6 +13,7 @@ const BLOCK_MS = 1_000;
 const READ_TIMEOUT_MS = BLOCK_MS + 3_000;
 const READ_COUNT = 500;
 const RETRY_MS = 500;
+const FORGET_AFTER_MS = 60 * 60_000;
 
 export interface KnownPosition {
   readonly point: Point;
@@ -28,6 +29,13 @@ export class PositionBoard {
 
   find(courierId: string): KnownPosition | undefined {
     return this.#positions.get(courierId);
+  }
+
+  /** Forgets who has been silent for long, so that the board does not grow with every courier. */
+  prune(nowMs: number): void {
+    for (const [courierId, { receivedAtMs }] of this.#positions) {
+      if (nowMs - receivedAtMs > FORGET_AFTER_MS) this.#positions.delete(courierId);
+    }
   }
 
   /** Takes fixes in; an older one never replaces a newer one. */

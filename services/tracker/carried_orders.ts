@@ -17,14 +17,18 @@ export interface CarriedOrder {
  */
 export class CarriedOrders {
   readonly #byCourier = new Map<string, Map<string, CarriedOrder>>();
+  /** Orders that changed while `load` was reading: what it read of them is older. */
+  #changedMeanwhile: Set<string> | undefined;
 
   add(courierId: string, order: CarriedOrder): void {
+    this.#changedMeanwhile?.add(order.orderId);
     const orders = this.#byCourier.get(courierId) ?? new Map<string, CarriedOrder>();
     orders.set(order.orderId, order);
     this.#byCourier.set(courierId, orders);
   }
 
   remove(courierId: string, orderId: string): void {
+    this.#changedMeanwhile?.add(orderId);
     const orders = this.#byCourier.get(courierId);
     orders?.delete(orderId);
     if (orders?.size === 0) this.#byCourier.delete(courierId);
@@ -42,18 +46,43 @@ export class CarriedOrders {
     return undefined;
   }
 
-  /** Replaces everything by what Postgres has for a region. */
+  /**
+   * Replaces everything by what Postgres has for a region, but for orders that events changed while
+   * it was read. One call at a time.
+   */
   async load(sql: Sql, region: string): Promise<void> {
-    const rows = await sql<
-      { courierId: string; orderId: string; region: string; shard: number; createdAt: Date }[]
-    >`
-      select s.courier_id, s.order_id, s.created_at, o.region, o.shard
-      from assignments s join orders o on o.id = s.order_id
-      where s.ended_at is null and o.region = ${region}`;
-    this.#byCourier.clear();
-    for (const { courierId, orderId, createdAt, ...row } of rows) {
-      const partition = partitionOf(row.region, row.shard);
-      this.add(courierId, { orderId, partition, sinceMs: createdAt.getTime() });
+    const changed = new Set<string>();
+    this.#changedMeanwhile = changed;
+    try {
+      const read = await readCarried(sql, region);
+      this.#changedMeanwhile = undefined;
+      const kept = [...this.#entries()].filter(([, order]) => changed.has(order.orderId));
+      this.#byCourier.clear();
+      for (const [courierId, order] of kept) this.add(courierId, order);
+      for (const [courierId, order] of read) {
+        if (!changed.has(order.orderId)) this.add(courierId, order);
+      }
+    } finally {
+      this.#changedMeanwhile = undefined;
     }
   }
+
+  *#entries(): Generator<[string, CarriedOrder]> {
+    for (const [courierId, orders] of this.#byCourier) {
+      for (const order of orders.values()) yield [courierId, order];
+    }
+  }
+}
+
+async function readCarried(sql: Sql, region: string): Promise<[string, CarriedOrder][]> {
+  const rows = await sql<
+    { courierId: string; orderId: string; region: string; shard: number; createdAt: Date }[]
+  >`
+    select s.courier_id, s.order_id, s.created_at, o.region, o.shard
+    from assignments s join orders o on o.id = s.order_id
+    where s.ended_at is null and o.region = ${region}`;
+  return rows.map(({ courierId, orderId, createdAt, ...row }) => {
+    const partition = partitionOf(row.region, row.shard);
+    return [courierId, { orderId, partition, sinceMs: createdAt.getTime() }];
+  });
 }

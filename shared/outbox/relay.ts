@@ -120,6 +120,8 @@ export class Relay {
   readonly #relayKey: string;
   /** Whether the last outcome is unknown, so that the stream must be compared first. */
   #isDoubtful = true;
+  /** Tells its batches from those of every other relay, also one under the same fence. */
+  readonly #name = crypto.randomUUID();
   #batchNumber = 0;
   /** What Redis should hold; read again whenever an outcome is unknown. */
   #generation = 0;
@@ -209,7 +211,7 @@ export class Relay {
     this.#batchNumber++;
     const args: (string | number)[] = [
       lease.fence,
-      `${lease.fence}.${this.#batchNumber}`,
+      `${this.#name}.${this.#batchNumber}`,
       MAX_STREAM_ENTRIES,
       this.#generation,
     ];

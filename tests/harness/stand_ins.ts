@@ -24,6 +24,20 @@ export function sqlWith(sql: Sql, matches: RegExp, intercept: Interception): Sql
   });
 }
 
+/** The same pool, where the answers to some statements stay under way until `release` resolves. */
+export function sqlWithLateAnswers(sql: Sql, matches: RegExp, release: () => Promise<void>): Sql {
+  return new Proxy(sql, {
+    apply(target, self, args: unknown[]) {
+      const text = textOf(args[0]);
+      if (text === undefined || !matches.test(text)) return Reflect.apply(target, self, args);
+      return Promise.resolve(Reflect.apply(target, self, args)).then(async (answer: unknown) => {
+        await release();
+        return answer;
+      });
+    },
+  });
+}
+
 function textOf(template: unknown): string | undefined {
   if (!Array.isArray(template) || !("raw" in template)) return undefined;
   return template.join("?").replaceAll(/\s+/g, " ").trim();

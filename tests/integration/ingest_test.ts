@@ -1,90 +1,21 @@
 import assert from "node:assert/strict";
-import { Registry } from "prom-client";
 import { MAX_POSITION_ENTRIES } from "shared/availability/availability.ts";
-import { createSession, Sessions } from "shared/auth/sessions.ts";
 import { silentLog } from "shared/log/log.ts";
-import { createMetrics } from "shared/metrics/metrics.ts";
-import { connectRedis, type Redis, startRedis } from "shared/redis/connect.ts";
-import { createApp } from "../../services/ingest/app.ts";
-import { CourierDirectory } from "../../services/ingest/courier_directory.ts";
-import { LastPositions } from "../../services/ingest/last_positions.ts";
-import { createIngestMetrics } from "../../services/ingest/metrics.ts";
-import { PrincipalCache } from "../../services/ingest/principal_cache.ts";
-import { FixRecorder } from "../../services/ingest/record_fix.ts";
+import { connectRedis, startRedis } from "shared/redis/connect.ts";
 import { CourierIndex, fixAt, northOfPickup, PICKUP } from "../harness/couriers.ts";
 import { eventually } from "../harness/eventually.ts";
 import { insertAccount, insertCourier, insertRegion } from "../harness/fixtures.ts";
+import {
+  type Answer,
+  APP_ORIGIN,
+  Ingest,
+  LOCATION_URL,
+  withIngest,
+} from "../harness/ingest_world.ts";
 import { PARTITION } from "../harness/outbox.ts";
 import { RedisLink } from "../harness/redis_link.ts";
-import { redisWith, scriptsWith } from "../harness/stand_ins.ts";
-import type { TestStores } from "../harness/stores.ts";
+import { scriptsWith } from "../harness/stand_ins.ts";
 import { withStores } from "../harness/with_stores.ts";
-
-const URL = "http://ingest.test/api/v1/courier/location";
-const APP_ORIGIN = "https://courier.example";
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: Record<string, unknown>;
-}
-
-/** Ingest in this process, over real stores. */
-class Ingest {
-  readonly lastPositions: LastPositions;
-  readonly #stores: TestStores;
-  readonly #app: ReturnType<typeof createApp>;
-
-  constructor(stores: TestStores, redis: Redis = stores.redis) {
-    const { sql, keys } = stores;
-    this.#stores = stores;
-    this.lastPositions = new LastPositions(sql, silentLog);
-    const recorder = new FixRecorder({
-      redis,
-      keys,
-      directory: new CourierDirectory(sql),
-      lastPositions: this.lastPositions,
-      metrics: createIngestMetrics(new Registry()),
-    });
-    const principals = new PrincipalCache(new Sessions({ sql, redis, keys, log: silentLog }));
-    this.#app = createApp({
-      recorder,
-      findPrincipal: (token) => principals.find(token),
-      log: silentLog,
-      metrics: createMetrics("ingest"),
-      corsOrigins: [APP_ORIGIN],
-    });
-  }
-
-  async token(accountId: string): Promise<string> {
-    return (await createSession(this.#stores.sql, accountId)).token;
-  }
-
-  async fetch(request: Request): Promise<Answer> {
-    const response = await this.#app.fetch(request);
-    const text = await response.text();
-    const body = text === "" ? {} : JSON.parse(text) as Record<string, unknown>;
-    return { status: response.status, headers: response.headers, body };
-  }
-
-  async post(token: string | undefined, body: unknown): Promise<Answer> {
-    const headers = new Headers({ "content-type": "application/json" });
-    if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
-    const text = typeof body === "string" ? body : JSON.stringify(body);
-    return await this.fetch(new Request(URL, { method: "POST", headers, body: text }));
-  }
-}
-
-async function withIngest(
-  use: (
-    world: { ingest: Ingest; stores: TestStores; index: CourierIndex },
-  ) => Promise<void>,
-): Promise<void> {
-  await withStores(async (stores) => {
-    await insertRegion(stores.sql);
-    await use({ ingest: new Ingest(stores), stores, index: new CourierIndex(stores) });
-  });
-}
 
 function assertProblem(answer: Answer, status: number, code: string): void {
   assert.equal(answer.status, status);
@@ -278,7 +209,7 @@ Deno.test("POST location reads at most 4 KB of a body", async () => {
     });
     const headers = { authorization: `Bearer ${token}` };
     assertProblem(
-      await ingest.fetch(new Request(URL, { method: "POST", headers, body: endless })),
+      await ingest.fetch(new Request(LOCATION_URL, { method: "POST", headers, body: endless })),
       413,
       "request.too_large",
     );
@@ -291,10 +222,10 @@ Deno.test("ingest answers other routes and methods with problems, and pages of a
   await withIngest(async ({ ingest }) => {
     const other = await ingest.fetch(new Request("http://ingest.test/api/v1/other"));
     assertProblem(other, 404, "route.not_found");
-    assertProblem(await ingest.fetch(new Request(URL)), 405, "route.method_not_allowed");
+    assertProblem(await ingest.fetch(new Request(LOCATION_URL)), 405, "route.method_not_allowed");
     for (const [origin, allowed] of [[APP_ORIGIN, APP_ORIGIN], ["https://evil.example", null]]) {
       const preflight = await ingest.fetch(
-        new Request(URL, { method: "OPTIONS", headers: { origin: origin ?? "" } }),
+        new Request(LOCATION_URL, { method: "OPTIONS", headers: { origin: origin ?? "" } }),
       );
       assert.equal(preflight.status, 204);
       assert.equal(preflight.headers.get("access-control-allow-origin"), allowed);
@@ -325,79 +256,5 @@ Deno.test("POST location answers 503 while Redis is away and accepts again once 
     } finally {
       redis.disconnect();
     }
-  });
-});
-
-Deno.test("FixRecorder asks Postgres once for a courier that Redis has lost, and not for a stranger", async () => {
-  await withIngest(async ({ stores, index }) => {
-    const { sql, redis, keys } = stores;
-    const scripts: string[] = [];
-    const counted = redisWith(redis, {
-      evalsha: (args, real) => {
-        scripts.push(String(args[1]));
-        return real(...args);
-      },
-    });
-    const lastPositions = new LastPositions(sql, silentLog);
-    const recorder = new FixRecorder({
-      redis: counted,
-      keys,
-      directory: new CourierDirectory(sql),
-      lastPositions,
-      metrics: createIngestMetrics(new Registry()),
-    });
-    const id = await insertCourier(sql, { status: "available" });
-    assert.equal(await recorder.record(id, fixAt(PICKUP, 9_000)), "accepted");
-    assert.equal(scripts.length, 3, "unknown, status, fix");
-    assert.equal(await recorder.record(id, fixAt(PICKUP, 8_000)), "accepted");
-    assert.equal(scripts.length, 4);
-    // Redis was wiped, and the courier has gone busy meanwhile.
-    await redis.del(keys.courier(PARTITION, id), keys.couriersGeo(PARTITION));
-    await sql`update couriers set status = 'busy', version = 5 where id = ${id}`;
-    assert.equal(await recorder.record(id, fixAt(PICKUP, 7_000)), "accepted");
-    assert.equal(await index.isIndexed(id), false);
-    assert.deepEqual(await redis.hmget(keys.courier(PARTITION, id), "status", "version"), [
-      "busy",
-      "5",
-    ]);
-    assert.equal(await recorder.record(crypto.randomUUID(), fixAt(PICKUP)), "unknown");
-    assert.equal(scripts.length, 7, "a stranger costs Redis nothing");
-  });
-});
-
-Deno.test("FixRecorder believes Postgres where Redis still has a courier as offline", async () => {
-  await withIngest(async ({ ingest, stores, index }) => {
-    const id = await insertCourier(stores.sql, { status: "offline" });
-    const token = await ingest.token(id);
-    assertProblem(await ingest.post(token, fixAt(PICKUP, 9_000)), 409, "courier.off_shift");
-    // The courier went online, and the event of it is still under way.
-    await stores.sql`update couriers set status = 'available', version = 2 where id = ${id}`;
-    assert.deepEqual((await ingest.post(token, fixAt(PICKUP, 8_000))).body, { accepted: true });
-    assert.equal(await index.isIndexed(id), true);
-    assert.equal(await index.availability.applyStatus(id, "offline", 1), false, "the older event");
-    assert.equal(await index.isIndexed(id), true);
-  });
-});
-
-Deno.test("LastPositions keeps the newest accepted fix of each courier in Postgres", async () => {
-  await withIngest(async ({ ingest, stores }) => {
-    const { sql } = stores;
-    const id = await insertCourier(sql);
-    const token = await ingest.token(id);
-    const newest = { ...fixAt(northOfPickup(70), 5_000), speedMps: 7.5 };
-    await ingest.post(token, fixAt(PICKUP, 8_000));
-    await ingest.post(token, newest);
-    await ingest.post(token, fixAt(PICKUP, 6_000));
-    await ingest.lastPositions.flush();
-    // What another process heard before must not come back.
-    ingest.lastPositions.note(id, fixAt(PICKUP, 60_000));
-    await ingest.lastPositions.flush();
-    const rows = await sql<{ lat: number; speedMps: number; recordedAt: Date }[]>`
-      select lat, speed_mps, recorded_at from courier_last_positions where courier_id = ${id}`;
-    assert.deepEqual([...rows], [{
-      lat: newest.lat,
-      speedMps: 7.5,
-      recordedAt: new Date(newest.recordedAt),
-    }]);
   });
 });

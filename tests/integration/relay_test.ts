@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Wake } from "shared/clock/wake.ts";
 import { silentLog } from "shared/log/log.ts";
-import { MAX_STREAM_ENTRIES, runRelay } from "shared/outbox/relay.ts";
+import { MAX_STREAM_ENTRIES, Relay, runRelay } from "shared/outbox/relay.ts";
 import { connectRedis, type Redis, startRedis } from "shared/redis/connect.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import { Background } from "../harness/background.ts";
@@ -162,6 +162,17 @@ Deno.test("Relay.step() of an owner that was replaced appends nothing and leaves
     assert.equal(await unpublished(stores.sql), 1);
     await relayAll(successor);
     await assertPublished(stores, { [orderId]: 3 });
+  });
+});
+
+Deno.test("Relay.step() of a relay begun anew under the same lease loses nothing", async () => {
+  await withStores(async (stores) => {
+    const [orderId = ""] = await placeOrders(stores.sql, 1);
+    const lease = await takeRelayLease(stores.sql);
+    await relayAll(new Relay(relayOptions(stores, lease)));
+    await change(stores.sql, orderId);
+    await relayAll(new Relay(relayOptions(stores, lease)));
+    await assertPublished(stores, { [orderId]: 2 });
   });
 });
 

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { Registry } from "prom-client";
+import { silentLog } from "shared/log/log.ts";
+import { CourierDirectory } from "../../services/ingest/courier_directory.ts";
+import { LastPositions } from "../../services/ingest/last_positions.ts";
+import { createIngestMetrics } from "../../services/ingest/metrics.ts";
+import { FixRecorder } from "../../services/ingest/record_fix.ts";
+import { fixAt, northOfPickup, PICKUP } from "../harness/couriers.ts";
+import { insertCourier } from "../harness/fixtures.ts";
+import { withIngest } from "../harness/ingest_world.ts";
+import { PARTITION } from "../harness/outbox.ts";
+import { redisWith } from "../harness/stand_ins.ts";
+
+Deno.test("FixRecorder asks Postgres once for a courier that Redis has lost, and not for a stranger", async () => {
+  await withIngest(async ({ stores, index }) => {
+    const { sql, redis, keys } = stores;
+    const scripts: string[] = [];
+    const counted = redisWith(redis, {
+      evalsha: (args, real) => {
+        scripts.push(String(args[1]));
+        return real(...args);
+      },
+    });
+    const lastPositions = new LastPositions(sql, silentLog);
+    const recorder = new FixRecorder({
+      redis: counted,
+      keys,
+      directory: new CourierDirectory(sql),
+      lastPositions,
+      metrics: createIngestMetrics(new Registry()),
+    });
+    const id = await insertCourier(sql, { status: "available" });
+    assert.equal(await recorder.record(id, fixAt(PICKUP, 9_000)), "accepted");
+    assert.equal(scripts.length, 3, "unknown, status, fix");
+    assert.equal(await recorder.record(id, fixAt(PICKUP, 8_000)), "accepted");
+    assert.equal(scripts.length, 4);
+    // Redis was wiped, and the courier has gone busy meanwhile.
+    await redis.del(keys.courier(PARTITION, id), keys.couriersGeo(PARTITION));
+    await sql`update couriers set status = 'busy', version = 5 where id = ${id}`;
+    assert.equal(await recorder.record(id, fixAt(PICKUP, 7_000)), "accepted");
+    assert.equal(await index.isIndexed(id), false);
+    assert.deepEqual(await redis.hmget(keys.courier(PARTITION, id), "status", "version"), [
+      "busy",
+      "5",
+    ]);
+    assert.equal(await recorder.record(crypto.randomUUID(), fixAt(PICKUP)), "unknown");
+    assert.equal(scripts.length, 7, "a stranger costs Redis nothing");
+  });
+});
+
+Deno.test("FixRecorder believes Postgres where Redis still has a courier as offline", async () => {
+  await withIngest(async ({ ingest, stores, index }) => {
+    const id = await insertCourier(stores.sql, { status: "offline" });
+    const token = await ingest.token(id);
+    assert.equal(
+      (await ingest.post(token, fixAt(PICKUP, 9_000))).body["code"],
+      "courier.off_shift",
+    );
+    // The courier went online, and the event of it is still under way.
+    await stores.sql`update couriers set status = 'available', version = 2 where id = ${id}`;
+    assert.deepEqual((await ingest.post(token, fixAt(PICKUP, 8_000))).body, { accepted: true });
+    assert.equal(await index.isIndexed(id), true);
+    assert.equal(await index.availability.applyStatus(id, "offline", 1), false, "the older event");
+    assert.equal(await index.isIndexed(id), true);
+  });
+});
+
+Deno.test("LastPositions keeps the newest accepted fix of each courier in Postgres", async () => {
+  await withIngest(async ({ ingest, stores }) => {
+    const { sql } = stores;
+    const id = await insertCourier(sql);
+    const token = await ingest.token(id);
+    const newest = { ...fixAt(northOfPickup(70), 5_000), speedMps: 7.5 };
+    await ingest.post(token, fixAt(PICKUP, 8_000));
+    await ingest.post(token, newest);
+    await ingest.post(token, fixAt(PICKUP, 6_000));
+    await ingest.lastPositions.flush();
+    // What another process heard before must not come back.
+    ingest.lastPositions.note(id, fixAt(PICKUP, 60_000));
+    await ingest.lastPositions.flush();
+    const rows = await sql<{ lat: number; speedMps: number; recordedAt: Date }[]>`
+      select lat, speed_mps, recorded_at from courier_last_positions where courier_id = ${id}`;
+    assert.deepEqual([...rows], [{
+      lat: newest.lat,
+      speedMps: 7.5,
+      recordedAt: new Date(newest.recordedAt),
+    }]);
+  });
+});
