@@ -98,5 +98,8 @@ export class Availability {
 
 /** Reads an entry of the positions stream. */
 export function parseStreamedFixes(fields: Readonly<Record<string, string>>): StreamedFix[] {
-  return JSON.parse(fields["fixes"] ?? "[]") as StreamedFix[];
+  const fixes: unknown = JSON.parse(fields["fixes"] ?? "[]");
+  // Only our own script writes these; anything else is junk, and its reader parks it as such.
+  if (!Array.isArray(fixes)) throw new TypeError("an entry of positions must hold a list of fixes");
+  return fixes as StreamedFix[];
 }

@@ -3,19 +3,29 @@
 /** Codes of sockets and of Postgres that mean: not now. */
 const CODES = new Set([
   "ECONNREFUSED",
-  "EPIPE",
   "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENOTFOUND",
+  "EPIPE",
+  "ETIMEDOUT",
+  // Read-only after a failover, a session ended for idling, a deadlock.
+  "25006",
+  "25P03",
+  "40P01",
+  // Disk full, too many connections, shutting down, crashed, starting up.
+  "53100",
+  "53300",
   "57P01",
   "57P02",
   "57P03",
-  "53300",
 ]);
 
 /** What the drivers of Postgres and Redis say without a code. */
 const MESSAGES = new RegExp(
   "^(Stream isn't writeable|Connection is closed|Command timed out|Socket timeout" +
     "|Connection terminated|timeout exceeded when trying to connect|Query read timeout" +
-    "|Client has encountered a connection error|LOADING |MISCONF |OOM )",
+    "|Client has encountered a connection error|LOADING |MISCONF |OOM |READONLY |CLUSTERDOWN " +
+    "|MASTERDOWN |NOREPLICAS |BUSY )",
 );
 
 /** Whether an error of a store will pass by itself, so that the same work may succeed later. */

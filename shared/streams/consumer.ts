@@ -52,6 +52,12 @@ export interface ConsumerOptions<Item> {
   /** Items of one key are handled in order. */
   keyOf(item: Item): string;
   handle(item: Item): Promise<void>;
+  /**
+   * Handles all entries of a read at once, in the order of the stream, all or nothing. Used while
+   * none of their keys is held back or parked. When it fails, the same entries go through `handle`
+   * one by one, which finds the one that fails: both must have the same effect.
+   */
+  readonly handleBatch?: (items: readonly Item[]) => Promise<void>;
   /** For items that replace each other (positions): a parked one holds no later one back. */
   readonly goesOnPastParked?: boolean;
   /** Called after each read, with what happened to its entries. */
@@ -185,7 +191,9 @@ class Consumer<Item> {
 
   async #work(entries: readonly StreamEntry[]): Promise<void> {
     if (entries.length === 0) return;
-    const byKey = Map.groupBy(entries.map((entry) => this.#prepare(entry)), (work) => work.key);
+    const works = entries.map((entry) => this.#prepare(entry));
+    if (await this.#workAtOnce(works)) return;
+    const byKey = Map.groupBy(works, (work) => work.key);
     const counts = { handled: 0, failed: 0, parked: 0 };
     const queues = [...byKey.values()];
     const lanes = Array.from({ length: Math.min(MAX_PARALLEL_KEYS, queues.length) }, async () => {
@@ -197,6 +205,29 @@ class Consumer<Item> {
     const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === "rejected");
     this.#options.onBatch?.(counts);
     if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Tries the whole read at once; false leaves all of it to be done key by key. */
+  async #workAtOnce(works: readonly Work<Item>[]): Promise<boolean> {
+    const { handleBatch, redis, stream, group, log } = this.#options;
+    const isPlain = (work: Work<Item>) =>
+      work.parseError === undefined && !this.#heldKeys.has(work.key) &&
+      !this.#parkedKeys.has(work.key);
+    if (handleBatch === undefined || works.length === 1 || !works.every(isPlain)) return false;
+    try {
+      await handleBatch(works.map((work) => work.item).filter((item) => item !== undefined));
+    } catch (error) {
+      log.warn("events failed together; they are handled one by one", {
+        group,
+        entries: works.length,
+        error,
+      });
+      return false;
+    }
+    for (const work of works) this.#attempts.delete(work.entry.id);
+    await redis.xack(stream, group, ...works.map((work) => work.entry.id));
+    this.#options.onBatch?.({ handled: works.length, failed: 0, parked: 0 });
+    return true;
   }
 
   #prepare(entry: StreamEntry): Work<Item> {

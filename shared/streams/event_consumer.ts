@@ -26,18 +26,21 @@ export interface EventConsumerOptions {
   /** Runs each time the partition is taken, before anything is read: loads state. */
   readonly onTaken?: (lease: Lease, signal: AbortSignal) => Promise<void>;
   handle(event: Envelope, lease: Lease): Promise<void>;
+  /** Handles many at once, all or nothing (see `ConsumerOptions.handleBatch`). */
+  readonly handleBatch?: (events: readonly Envelope[], lease: Lease) => Promise<void>;
 }
 
 /** Owns one partition's events for a group, whenever no other process does. */
 export async function consumeEvents(options: EventConsumerOptions): Promise<void> {
   const { group, partition, keys, sql, redis, owner, log, signal } = options;
   const name = `consumer:${group}:events:${partition}`;
+  const { handleBatch } = options;
   await whileLeased({ sql, name, owner, log, signal }, async (lease, held) => {
     await options.onTaken?.(lease, held);
     const blockingRedis = options.openBlocking();
     try {
       await blockingRedis.connect();
-      await consume({
+      await consume<Envelope>({
         group,
         stream: keys.events(partition),
         blockingRedis,
@@ -48,6 +51,8 @@ export async function consumeEvents(options: EventConsumerOptions): Promise<void
         parse: parseEventEntry,
         keyOf: (event) => event.key,
         handle: (event) => options.handle(event, lease),
+        ...(handleBatch &&
+          { handleBatch: (events: readonly Envelope[]) => handleBatch(events, lease) }),
       });
     } finally {
       blockingRedis.disconnect();
@@ -81,5 +86,31 @@ export async function processOnce(
     if (inserted.length === 0) return false;
     await effect(tx);
     return true;
+  });
+}
+
+/**
+ * `processOnce` for many events in one transaction: one commit and one flush to disk for all. The
+ * effect gets those that had not been processed, in the given order; when it throws, none has been.
+ *
+ * @returns how many were processed now.
+ */
+export async function processBatchOnce<Event extends { readonly id: string }>(
+  sql: Sql,
+  consumer: string,
+  events: readonly Event[],
+  effect: (tx: Tx, fresh: readonly Event[]) => Promise<void>,
+): Promise<number> {
+  // A stream may repeat an event, in one read too.
+  const byId = new Map(events.map((event) => [event.id, event]));
+  return await sql.begin(async (tx) => {
+    const inserted = await tx<{ eventId: string }[]>`
+      insert into processed_events (consumer, event_id)
+      select ${consumer}, unnest(${[...byId.keys()]}::uuid[])
+      on conflict do nothing returning event_id`;
+    const freshIds = new Set(inserted.map(({ eventId }) => eventId));
+    const fresh = [...byId.values()].filter(({ id }) => freshIds.has(id));
+    if (fresh.length > 0) await effect(tx, fresh);
+    return fresh.length;
   });
 }

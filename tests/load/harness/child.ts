@@ -1,0 +1,33 @@
+/** The child's side of `BenchProcess`. */
+import type { Message } from "./bench_process.ts";
+
+/** The settings the parent gave. The parent is of the same source tree, so nothing is checked. */
+export function readSettings<Settings>(): Settings {
+  return JSON.parse(Deno.args[0] ?? "{}") as Settings;
+}
+
+/** Tells the parent something. */
+export function tell(type: Message["type"], count = 0): void {
+  console.log(JSON.stringify({ type, atMs: Date.now(), count }));
+}
+
+/** Waits for the parent's word to begin. */
+export async function told(): Promise<void> {
+  const reader = Deno.stdin.readable.getReader();
+  await reader.read();
+  reader.releaseLock();
+}
+
+/** Aborts when the parent asks the process to end. */
+export function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  Deno.addSignalListener("SIGTERM", () => stopping.abort());
+  return stopping.signal;
+}
+
+/** Waits until the parent asks the process to end. */
+export async function stopped(): Promise<void> {
+  const signal = stopSignal();
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+}
