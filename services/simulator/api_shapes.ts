@@ -18,7 +18,6 @@ export const signedInSchema = z.object({
   token: z.string().min(1),
   account: z.object({ id, role: z.string() }),
 });
-export type SignedIn = z.infer<typeof signedInSchema>;
 
 /** `stateTimes` is in Unix milliseconds by state. */
 export const orderSchema = z.object({

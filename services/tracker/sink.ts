@@ -13,10 +13,6 @@ export interface Sink {
   close(code: CloseCode, reason: string): void;
 }
 
-export interface OpenSink {
-  readonly response: Response;
-}
-
 interface SinkOptions {
   readonly log: Log;
   readonly metrics: TrackerMetrics;

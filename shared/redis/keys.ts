@@ -8,9 +8,6 @@ declare const partitionBrand: unique symbol;
 /** `region:shard`: the unit of order and ownership. */
 export type Partition = string & { readonly [partitionBrand]: true };
 
-/** What belongs to no region. */
-export const GLOBAL_REGION = "global";
-
 /** Names a partition. */
 export function partitionOf(region: string, shard: number): Partition {
   return `${region}:${shard}` as Partition;

@@ -6,7 +6,7 @@
  */
 // @ts-types="@types/pg"
 import pg from "pg";
-import { pause } from "shared/clock/timeout.ts";
+import { pause, withTimeout } from "shared/clock/timeout.ts";
 import type { Log } from "shared/log/log.ts";
 
 const RECONNECT_MS = 500;
@@ -14,6 +14,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** A connection that does not answer a ping in this time is dead, whatever the socket says. */
 const PING_TIMEOUT_MS = 5_000;
 const PING_MS = 10_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 export interface ListenOptions {
   /** Directly to Postgres: a pooler in transaction mode loses LISTEN. */
@@ -63,7 +64,9 @@ async function listenOnce(options: ListenOptions): Promise<void> {
     }
     if (!signal.aborted) throw new Error("the connection was lost");
   } finally {
-    // A connection that is lost already cannot be ended well.
-    await client.end().catch(() => {});
+    // Bounded: a dead socket never confirms its end, and the next connection must not wait for it.
+    await withTimeout("closing the connection", CLOSE_TIMEOUT_MS, client.end()).catch((error) =>
+      options.log.debug("connection not closed well", { error })
+    );
   }
 }

@@ -1,10 +1,5 @@
-import { METRES_PER_DEGREE } from "shared/geo/segment.ts";
-
-/** Places closer than this to each other (1e-7 degrees, OpenStreetMap's own unit) are one vertex. */
+/** Places closer than this to each other (1e-7 degrees, OpenStreetMap's own unit, about 1 cm) are one vertex. */
 const UNITS_PER_DEGREE = 1e7;
-
-/** About 1 cm; stated for readers of the network. */
-export const VERTEX_GRID_M = METRES_PER_DEGREE / UNITS_PER_DEGREE;
 
 /**
  * Numbers places in the order they are first seen. A hash table over typed arrays: a Map of strings
