@@ -1,4 +1,4 @@
-import type { Principal } from "shared/auth/sessions.ts";
+import type { Principal } from "shared/auth/principal.ts";
 import type { Actor } from "shared/orders/transition_order.ts";
 import type { Queryable } from "shared/sql/connect.ts";
 import { merchantIdsOf } from "./stores/merchant_store.ts";

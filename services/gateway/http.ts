@@ -1,7 +1,8 @@
 /** How the gateway's routes are declared: one schema validates, types and documents. */
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { bearerToken, type Principal, type Role } from "shared/auth/sessions.ts";
+import type { Principal, Role } from "shared/auth/principal.ts";
+import { bearerToken } from "shared/auth/sessions.ts";
 import type { RequestContext } from "shared/http/serve_requests.ts";
 import type { Refusal } from "shared/orders/refusal.ts";
 import { type ProblemCode, ProblemError, PROBLEMS } from "shared/problem/problem.ts";

@@ -1,4 +1,4 @@
-import type { Role } from "shared/auth/sessions.ts";
+import type { Role } from "shared/auth/principal.ts";
 import type { EventType } from "shared/events/catalogue.ts";
 import type { StoredEvent } from "./stores/order_store.ts";
 

@@ -1,5 +1,5 @@
 /** Who may see an order. For anybody else it does not exist: the answer is the same 404. */
-import type { Principal } from "shared/auth/sessions.ts";
+import type { Principal } from "shared/auth/principal.ts";
 import { hashToken } from "shared/auth/token.ts";
 import { isUuid } from "shared/ids/uuid.ts";
 import { ProblemError } from "shared/problem/problem.ts";

@@ -1,5 +1,5 @@
 import { createRoute } from "@hono/zod-openapi";
-import type { Role } from "shared/auth/sessions.ts";
+import type { Role } from "shared/auth/principal.ts";
 import type { OrderAction } from "shared/orders/lifecycle.ts";
 import { transitionOrder } from "shared/orders/transition_order.ts";
 import { ProblemError } from "shared/problem/problem.ts";

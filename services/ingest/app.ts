@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { bearerToken, type Principal } from "shared/auth/sessions.ts";
+import type { Principal } from "shared/auth/principal.ts";
+import { bearerToken } from "shared/auth/sessions.ts";
 import type { FixCode } from "shared/availability/availability.ts";
 import { MAX_INDEXABLE_LAT } from "shared/geo/point.ts";
 import { type RequestContext, serveRequests } from "shared/http/serve_requests.ts";

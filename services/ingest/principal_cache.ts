@@ -1,4 +1,5 @@
-import type { Principal, Sessions } from "shared/auth/sessions.ts";
+import type { Principal } from "shared/auth/principal.ts";
+import type { Sessions } from "shared/auth/sessions.ts";
 
 /** A courier sends every few seconds: without memory each fix would cost a look-up. */
 const REMEMBER_MS = 5_000;

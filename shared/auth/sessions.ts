@@ -3,16 +3,8 @@ import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { RedisKeys } from "shared/redis/keys.ts";
 import type { Queryable, Sql } from "shared/sql/connect.ts";
+import { type Principal, principalSchema, type Role } from "./principal.ts";
 import { createToken, hashToken, hexOf } from "./token.ts";
-
-export const ROLES = ["customer", "courier", "merchant", "dispatcher", "admin"] as const;
-export type Role = (typeof ROLES)[number];
-
-/** Who is asking. */
-export interface Principal {
-  readonly accountId: string;
-  readonly role: Role;
-}
 
 const SESSION_TTL_MS = 24 * 60 * 60_000;
 /** Bounds how long a logout could go unseen if Redis missed it. */
@@ -57,14 +49,24 @@ export class Sessions {
     const key = this.#keys.session(hexOf(hash));
     const cached = await this.#readCache(key);
     if (cached === ENDED) return undefined;
-    if (typeof cached === "string") return JSON.parse(cached) as Principal;
-    const [found] = await this.#sql<(Principal & { restMs: number })[]>`
-      select a.id as account_id, a.role,
+    const known = typeof cached === "string" ? parsePrincipal(cached) : undefined;
+    if (known !== undefined) return known;
+    const [found] = await this.#sql<
+      { accountId: string; role: Role; sessionId: string; restMs: number }[]
+    >`
+      select a.id as account_id, a.role, s.id as session_id,
         (extract(epoch from s.expires_at - clock_timestamp()) * 1000)::float8 as rest_ms
       from sessions s join accounts a on a.id = s.account_id
-      where s.token_hash = ${hash} and s.expires_at > clock_timestamp()`;
+      where s.token_hash = ${hash} and s.expires_at > clock_timestamp()
+        and a.suspended_at is null`;
     if (found === undefined) return undefined;
-    const { restMs, ...principal } = found;
+    const { accountId, role, sessionId, restMs } = found;
+    const principal: Principal = {
+      accountId,
+      role,
+      mode: "live",
+      credential: { kind: "session", sessionId },
+    };
     const ttlMs = Math.ceil(Math.min(restMs, CACHE_TTL_MS));
     // A cache that did not answer is not asked again by the same request.
     if (cached === null) await this.#writeCache(key, JSON.stringify(principal), ttlMs);
@@ -97,6 +99,12 @@ export class Sessions {
       this.#log.warn("session stays cached until its short life ends", { error })
     );
   }
+}
+
+/** What another version of the product cached is read again from Postgres. */
+function parsePrincipal(text: string): Principal | undefined {
+  const parsed = principalSchema.safeParse(JSON.parse(text));
+  return parsed.success ? parsed.data : undefined;
 }
 
 /** The token of an `Authorization: Bearer` header; undefined when there is none. */

@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { PasswordHasher } from "shared/auth/password_hasher.ts";
-import { createSession, type Role, Sessions } from "shared/auth/sessions.ts";
+import type { Role } from "shared/auth/principal.ts";
+import { createSession, Sessions } from "shared/auth/sessions.ts";
 import { createLog } from "shared/log/log.ts";
 import { createMetrics } from "shared/metrics/metrics.ts";
 import { isUuid } from "shared/ids/uuid.ts";

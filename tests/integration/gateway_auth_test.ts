@@ -65,7 +65,7 @@ Deno.test("register answers 201 with account and session, and stores neither pas
   assert.ok(Math.abs(Date.parse(expiresAt) - Date.now() - DAY_MS) < 60_000);
   const [row] = await sql`
     select password_hash, encode(token_hash, 'hex') as token_hash
-    from accounts join sessions on account_id = id where id = ${account.id}`;
+    from accounts a join sessions s on s.account_id = a.id where a.id = ${account.id}`;
   assert.match(String(row?.["passwordHash"]), /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
   assert.equal(row?.["tokenHash"], hexOf(await hashToken(token)));
   const stored = JSON.stringify(await everything(sql));

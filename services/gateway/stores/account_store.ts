@@ -1,4 +1,4 @@
-import type { Role } from "shared/auth/sessions.ts";
+import type { Role } from "shared/auth/principal.ts";
 import { isSqlState, type Queryable, type Sql, SQLSTATE } from "shared/sql/connect.ts";
 
 export interface Account {
