@@ -2,8 +2,14 @@ import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
-import { errorResponse, type RequestContext, serveRequests } from "shared/http/serve_requests.ts";
+import {
+  type ConnectionInfo,
+  errorResponse,
+  type RequestContext,
+  serveRequests,
+} from "shared/http/serve_requests.ts";
 import { ProblemError, problemResponse } from "shared/problem/problem.ts";
+import { SECURITY_SCHEMES } from "./access.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { createRoutes, type GatewayApp } from "./http.ts";
 import { authRoutes } from "./routes/auth_routes.ts";
@@ -19,7 +25,9 @@ import { trackTicketRoutes } from "./routes/track_ticket_routes.ts";
 const MAX_BODY_BYTES = 64 * 1024;
 
 /** The gateway as a fetch handler; everything it touches comes in through `deps`. */
-export function createApp(deps: GatewayDeps): { fetch(request: Request): Promise<Response> } {
+export function createApp(
+  deps: GatewayDeps,
+): { fetch(request: Request, info?: ConnectionInfo): Promise<Response> } {
   const app = createRoutes();
   useMiddleware(app, deps);
   for (
@@ -42,7 +50,11 @@ export function createApp(deps: GatewayDeps): { fetch(request: Request): Promise
     if (error instanceof HTTPException) return httpException(error, c.env.context);
     return errorResponse(error, c.env.context);
   });
-  const fetch = serveRequests(deps, (request, context) => app.fetch(request, { context }));
+  const authenticate = (token: string) => deps.sessions.find(token);
+  const fetch = serveRequests(
+    deps,
+    (request, context) => app.fetch(request, { context, authenticate }),
+  );
   return { fetch };
 }
 
@@ -88,11 +100,9 @@ function httpException(error: HTTPException, context: RequestContext): Response 
 }
 
 function describeApi(app: GatewayApp): void {
-  app.openAPIRegistry.registerComponent("securitySchemes", "session", {
-    type: "http",
-    scheme: "bearer",
-    description: "The token of a session",
-  });
+  for (const [name, scheme] of Object.entries(SECURITY_SCHEMES)) {
+    app.openAPIRegistry.registerComponent("securitySchemes", name, scheme);
+  }
   app.doc31("/api/v1/openapi.json", {
     openapi: "3.1.0",
     info: {

@@ -1,4 +1,14 @@
-import { list, serviceFields, storeFields, text, url } from "shared/config/fields.ts";
+import {
+  list,
+  origins,
+  secretKey,
+  serviceFields,
+  storeFields,
+  text,
+  tokenIssuer,
+  trustedProxies,
+  url,
+} from "shared/config/fields.ts";
 
 /** The gateway's environment. */
 export const gatewayFields = {
@@ -16,9 +26,15 @@ export const gatewayFields = {
     fallback: "data/gothenburg",
     description: "city folders whose streets this gateway can route on, separated by commas",
   }),
-  CORS_ORIGINS: list({
+  CORS_ORIGINS: origins({
     fallback: "",
     description: "origins of other sites that may call the API from a browser",
+  }),
+  TRUSTED_PROXIES: trustedProxies,
+  TOKEN_ISSUER: tokenIssuer,
+  SECRET_KEY: secretKey({
+    description:
+      "random text, the same for every gateway: encrypts signing keys, makes tracking secrets",
   }),
   DEMO_PASSWORD: text({
     fallback: "none",

@@ -1,3 +1,4 @@
+import type { AddressBlock } from "shared/addresses/client_address.ts";
 import type { PasswordHasher } from "shared/auth/password_hasher.ts";
 import type { Sessions } from "shared/auth/sessions.ts";
 import type { Log } from "shared/log/log.ts";
@@ -33,6 +34,8 @@ export interface GatewayDeps {
   readonly publicUrl: string;
   readonly trackerUrl: string;
   readonly corsOrigins: readonly string[];
+  /** Proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies?: readonly AddressBlock[];
   /** Simulated time runs this much faster (1 outside the demo). */
   readonly speed: number;
   /** What the demo page may sign in with; undefined outside the demo. */

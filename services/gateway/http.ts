@@ -1,16 +1,20 @@
 /** How the gateway's routes are declared: one schema validates, types and documents. */
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { Principal, Role } from "shared/auth/principal.ts";
-import { bearerToken } from "shared/auth/sessions.ts";
+import type { Principal } from "shared/auth/principal.ts";
 import type { RequestContext } from "shared/http/serve_requests.ts";
 import type { Refusal } from "shared/orders/refusal.ts";
 import { type ProblemCode, ProblemError, PROBLEMS } from "shared/problem/problem.ts";
 import { fieldProblems } from "shared/problem/zod_problem.ts";
-import type { GatewayDeps } from "./deps.ts";
 
 export interface GatewayEnv {
-  Bindings: { readonly context: RequestContext };
+  Bindings: {
+    readonly context: RequestContext;
+    /** Who a bearer token speaks for; undefined for any text that opens nothing. */
+    authenticate(token: string): Promise<Principal | undefined>;
+  };
+  /** Set by `access`; read it with `principalOf`. */
+  Variables: { principal: Principal | undefined };
 }
 export type GatewayApp = OpenAPIHono<GatewayEnv>;
 export type GatewayContext = Context<GatewayEnv>;
@@ -37,23 +41,6 @@ export function throwRefusal(refusal: Refusal): never {
   });
 }
 
-/** Who is asking. @throws ProblemError without a valid session, or with another role. */
-export async function requirePrincipal(
-  deps: GatewayDeps,
-  c: GatewayContext,
-  ...roles: readonly Role[]
-): Promise<Principal> {
-  const token = bearerToken(c.req.header("authorization"));
-  const principal = token === undefined ? undefined : await deps.sessions.find(token);
-  if (principal === undefined) throw new ProblemError("auth.required");
-  if (roles.length > 0 && !roles.includes(principal.role)) {
-    throw new ProblemError("auth.forbidden", {
-      detail: `Cannot do this: role must be ${roles.join(" or ")}: it is ${principal.role}`,
-    });
-  }
-  return principal;
-}
-
 const problemSchema = z.object({
   type: z.string(),
   title: z.string(),
@@ -73,14 +60,21 @@ export function answers<Schema extends z.ZodType>(description: string, schema: S
   return { description, content: { "application/json": { schema } } };
 }
 
-/** The problems of an operation, grouped by status. */
+/** What else an operation answers that needs somebody to have signed in. */
+const IMPLIED: Partial<Record<ProblemCode, readonly ProblemCode[]>> = {
+  "auth.required": ["auth.forbidden", "auth.scope_missing"],
+  "auth.session_required": ["auth.required", "auth.forbidden"],
+};
+
+/**
+ * The problems of an operation, grouped by status. `auth.required` stands for all that `access`
+ * answers; `auth.session_required` for the same where the scope is `none`.
+ */
 export function problems(...codes: readonly ProblemCode[]) {
-  const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status);
+  const all = new Set(codes.flatMap((code) => [code, ...IMPLIED[code] ?? []]));
+  const byStatus = Map.groupBy(all, (code) => PROBLEMS[code].status);
   return Object.fromEntries([...byStatus].map(([status, group]) => [status, {
     description: group.join(", "),
     content: { "application/problem+json": { schema: problemSchema } },
   }]));
 }
-
-/** Marks an operation as needing a session, with the problems that go with it. */
-export const SECURED = [{ session: [] as string[] }];

@@ -49,6 +49,7 @@ await runService({
       publicUrl: config.PUBLIC_URL.replace(/\/$/, ""),
       trackerUrl: config.TRACKER_URL.replace(/\/$/, ""),
       corsOrigins: config.CORS_ORIGINS,
+      trustedProxies: config.TRUSTED_PROXIES,
       speed: config.SPEED,
       demoPassword: config.HEXMILE_DEMO ? config.DEMO_PASSWORD : undefined,
       readAsset,

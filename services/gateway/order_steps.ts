@@ -1,18 +1,11 @@
 import { createRoute } from "@hono/zod-openapi";
-import type { Role } from "shared/auth/principal.ts";
 import type { OrderAction } from "shared/orders/lifecycle.ts";
 import { transitionOrder } from "shared/orders/transition_order.ts";
 import { ProblemError } from "shared/problem/problem.ts";
+import { type access, principalOf } from "./access.ts";
 import { actorOf } from "./actor.ts";
 import type { GatewayDeps } from "./deps.ts";
-import {
-  answers,
-  type GatewayApp,
-  problems,
-  requirePrincipal,
-  SECURED,
-  throwRefusal,
-} from "./http.ts";
+import { answers, type GatewayApp, problems, throwRefusal } from "./http.ts";
 import { orderJson } from "./order_json.ts";
 import { idParam, type OrderJson, orderSchema } from "./schemas.ts";
 import { findOrder } from "./stores/order_store.ts";
@@ -27,15 +20,15 @@ export interface OrderStep {
 export interface OrderStepsOptions {
   /** First part of the path, and the tag in the reference. */
   readonly party: "merchant" | "courier";
-  readonly roles: readonly Role[];
+  readonly access: ReturnType<typeof access>;
   readonly steps: readonly OrderStep[];
 }
 
 /** Adds `POST /api/v1/<party>/orders/{id}/<step>` for each step. */
 export function addOrderSteps(routes: GatewayApp, deps: GatewayDeps, options: OrderStepsOptions) {
   for (const step of options.steps) {
-    routes.openapi(stepRoute(options.party, step), async (c) => {
-      const principal = await requirePrincipal(deps, c, ...options.roles);
+    routes.openapi(stepRoute(options, step), async (c) => {
+      const principal = principalOf(c);
       const { id } = c.req.valid("param");
       c.env.context.ids["orderId"] = id;
       const actor = await actorOf(deps.sql, principal);
@@ -47,13 +40,13 @@ export function addOrderSteps(routes: GatewayApp, deps: GatewayDeps, options: Or
   }
 }
 
-function stepRoute(party: string, { name, summary }: OrderStep) {
+function stepRoute({ party, access }: OrderStepsOptions, { name, summary }: OrderStep) {
   return createRoute({
     method: "post",
     path: `/api/v1/${party}/orders/{id}/${name}`,
     tags: [party],
     summary,
-    security: SECURED,
+    ...access,
     request: { params: idParam },
     responses: {
       200: answers("The order", orderSchema),

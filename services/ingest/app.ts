@@ -1,9 +1,14 @@
 import { z } from "zod";
+import type { AddressBlock } from "shared/addresses/client_address.ts";
 import type { Principal } from "shared/auth/principal.ts";
 import { bearerToken } from "shared/auth/sessions.ts";
 import type { FixCode } from "shared/availability/availability.ts";
 import { MAX_INDEXABLE_LAT } from "shared/geo/point.ts";
-import { type RequestContext, serveRequests } from "shared/http/serve_requests.ts";
+import {
+  type ConnectionInfo,
+  type RequestContext,
+  serveRequests,
+} from "shared/http/serve_requests.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
 import { ProblemError } from "shared/problem/problem.ts";
@@ -41,10 +46,14 @@ export interface IngestDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly corsOrigins: readonly string[];
+  /** Proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies?: readonly AddressBlock[];
 }
 
 /** Ingest as a fetch handler. */
-export function createApp(deps: IngestDeps): { fetch(request: Request): Promise<Response> } {
+export function createApp(
+  deps: IngestDeps,
+): { fetch(request: Request, info?: ConnectionInfo): Promise<Response> } {
   const fetch = serveRequests(deps, async (request, context) => {
     const { pathname } = new URL(request.url);
     if (pathname !== "/api/v1/courier/location") throw new ProblemError("route.not_found");

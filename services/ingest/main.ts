@@ -74,6 +74,7 @@ await runService({
       log,
       metrics,
       corsOrigins: config.CORS_ORIGINS,
+      trustedProxies: config.TRUSTED_PROXIES,
     });
   },
 });

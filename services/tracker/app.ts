@@ -1,6 +1,11 @@
+import type { AddressBlock } from "shared/addresses/client_address.ts";
 import { consumeTicket } from "shared/auth/tickets.ts";
 import { hashToken } from "shared/auth/token.ts";
-import { type RequestContext, serveRequests } from "shared/http/serve_requests.ts";
+import {
+  type ConnectionInfo,
+  type RequestContext,
+  serveRequests,
+} from "shared/http/serve_requests.ts";
 import { isUuid } from "shared/ids/uuid.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
 import { listPendingOffers } from "shared/orders/offer_view.ts";
@@ -17,13 +22,18 @@ export interface TrackerDeps extends FollowDeps {
   readonly serviceMetrics: Metrics;
   /** Origins whose pages may connect. */
   readonly corsOrigins: readonly string[];
+  /** Proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies?: readonly AddressBlock[];
 }
 
 const TRACK_PATH = /^\/api\/v1\/orders\/([^/]+)\/track$/;
 
 /** The tracker as a fetch handler. */
-export function createApp(deps: TrackerDeps): { fetch(request: Request): Promise<Response> } {
-  const options = { log: deps.log, metrics: deps.serviceMetrics };
+export function createApp(
+  deps: TrackerDeps,
+): { fetch(request: Request, info?: ConnectionInfo): Promise<Response> } {
+  const { log, serviceMetrics: metrics, trustedProxies = [] } = deps;
+  const options = { log, metrics, trustedProxies };
   const fetch = serveRequests(options, async (request, context) => {
     const url = new URL(request.url);
     const orderId = TRACK_PATH.exec(url.pathname)?.[1];

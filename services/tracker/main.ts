@@ -63,6 +63,7 @@ await runService({
       serviceMetrics,
       log,
       corsOrigins: config.CORS_ORIGINS,
+      trustedProxies: config.TRUSTED_PROXIES,
     });
   },
 });

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { ConfigError, parseConfig } from "./config.ts";
 import {
+  addressBlocks,
   decimal,
   flag,
   integer,
   list,
   oneOf,
+  origins,
+  secretKey,
   serviceFields,
   speedOnlyInDemo,
   url,
@@ -33,6 +36,34 @@ Deno.test("parseConfig() reports every problem together, with name, bound and va
     ]);
     return true;
   });
+});
+
+Deno.test("origins() takes exact origins and refuses *, paths and other schemes", () => {
+  const { parse } = origins({ description: "x" });
+  const two = ["https://shop.example", "http://127.0.0.1:8080"];
+  assert.deepEqual(parse(two.join(", ")), { ok: true, value: two });
+  assert.deepEqual(parse(""), { ok: true, value: [] });
+  const bad = ["*", "https://*", "https://shop.example/", "shop.example", "null", "file:///x"];
+  for (const text of bad) assert.equal(parse(`${two[0]},${text}`).ok, false, text);
+});
+
+Deno.test("addressBlocks() takes blocks of both families and refuses names", () => {
+  const { parse } = addressBlocks({ description: "x" });
+  const parsed = parse("10.0.0.0/8, fd00::/8,192.0.2.1");
+  assert.equal(parsed.ok && parsed.value.length, 3);
+  for (const text of ["proxy", "10.0.0.0/40", "*"]) assert.equal(parse(text).ok, false, text);
+});
+
+Deno.test("secretKey() refuses a short secret, and no problem ever shows it", () => {
+  const env = { KEY: "a".repeat(31) };
+  const key = secretKey({ description: "x" });
+  assert.throws(
+    () => parseConfig("gateway", { KEY: key }, env),
+    (error: unknown) =>
+      error instanceof ConfigError && !error.message.includes("aaa") &&
+      error.message.includes("KEY must have at least 32 characters"),
+  );
+  assert.deepEqual(key.parse("a".repeat(32)), { ok: true, value: "a".repeat(32) });
 });
 
 Deno.test("parseConfig() never prints a secret, even a wrong one", () => {

@@ -1,9 +1,25 @@
+import { type AddressBlock, parseBlock } from "shared/addresses/client_address.ts";
 import type { ConfigField, ConfigFields, ConfigRule } from "./config.ts";
+
+/** 32 random hexadecimal characters are 128 bits. */
+const MIN_SECRET_CHARACTERS = 32;
 
 interface FieldOptions {
   readonly fallback?: string;
   readonly description: string;
   readonly secret?: boolean;
+}
+
+/** A secret of the installation; whoever knows it can forge what it protects. */
+export function secretKey(options: FieldOptions): ConfigField<string> {
+  return {
+    ...options,
+    secret: true,
+    parse: (raw) =>
+      raw.length >= MIN_SECRET_CHARACTERS
+        ? { ok: true, value: raw }
+        : { ok: false, bound: `must have at least ${MIN_SECRET_CHARACTERS} characters` },
+  };
 }
 
 /** Any text. */
@@ -94,6 +110,58 @@ export function list(options: FieldOptions): ConfigField<readonly string[]> {
     },
   };
 }
+
+/**
+ * Origins of other sites, separated by commas. `*` is refused: with it any page could use the
+ * credentials that its visitor's browser holds.
+ */
+export function origins(options: FieldOptions): ConfigField<readonly string[]> {
+  const bound = "must be origins like https://shop.example, separated by commas, and not *";
+  const words = list(options);
+  return {
+    ...options,
+    parse: (raw) => {
+      const parsed = words.parse(raw);
+      if (!parsed.ok) return parsed;
+      return parsed.value.every(isOrigin) ? parsed : { ok: false, bound };
+    },
+  };
+}
+
+function isOrigin(text: string): boolean {
+  if (text.includes("*") || !URL.canParse(text)) return false;
+  const { protocol, origin } = new URL(text);
+  return origin === text && (protocol === "https:" || protocol === "http:");
+}
+
+/** Address blocks, as `10.0.0.0/8, fd00::/8`. */
+export function addressBlocks(options: FieldOptions): ConfigField<readonly AddressBlock[]> {
+  const words = list(options);
+  return {
+    ...options,
+    parse: (raw) => {
+      const parsed = words.parse(raw);
+      if (!parsed.ok) return parsed;
+      const blocks = parsed.value.map(parseBlock);
+      return blocks.every((block) => block !== undefined)
+        ? { ok: true, value: blocks }
+        : { ok: false, bound: "must be addresses or blocks like 10.0.0.0/8, separated by commas" };
+    },
+  };
+}
+
+/** Whose word about the client's address is believed. */
+export const trustedProxies = addressBlocks({
+  fallback: "",
+  description:
+    "proxies whose X-Forwarded-For is believed, as address blocks separated by commas; empty: none",
+});
+
+/** The name under which access tokens are signed and accepted. */
+export const tokenIssuer = text({
+  fallback: "hexmile",
+  description: "issuer of access tokens; the same for every service of an installation",
+});
 
 /** What every service listens on and how it logs. */
 export function serviceFields(port: number) {

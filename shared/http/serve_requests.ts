@@ -7,10 +7,16 @@ import type { Metrics } from "shared/metrics/metrics.ts";
 import { ProblemError, problemResponse } from "shared/problem/problem.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { isUnavailable } from "shared/service/unavailable.ts";
+import { type AddressBlock, clientAddressOf } from "shared/addresses/client_address.ts";
 
 /** One request, as the routes see it. */
 export interface RequestContext {
   readonly requestId: string;
+  /**
+   * Where it came from, through trusted proxies only; one spelling per address. `unknown` where
+   * the server did not say, as in tests without a socket.
+   */
+  readonly clientAddress: string;
   /** With the request id; add ids of what the request is about. */
   readonly log: Log;
   /** The template of the route that matched, set by the router; bounded, for logs and metrics. */
@@ -22,20 +28,37 @@ export interface RequestContext {
 export interface ServeOptions {
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Proxies whose `X-Forwarded-For` is believed; nobody's where absent. */
+  readonly trustedProxies?: readonly AddressBlock[];
+}
+
+/** What `Deno.serve` tells of a connection. */
+export interface ConnectionInfo {
+  readonly remoteAddr: Deno.Addr;
+}
+
+function addressOf(info: ConnectionInfo | undefined): string {
+  return info !== undefined && "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "unknown";
 }
 
 /** Wraps routes into a handler for `Deno.serve`. */
 export function serveRequests(
   options: ServeOptions,
   routes: (request: Request, context: RequestContext) => Response | Promise<Response>,
-): (request: Request) => Promise<Response> {
-  return async (request) => {
+): (request: Request, info?: ConnectionInfo) => Promise<Response> {
+  return async (request, info) => {
     const startedAtMs = performance.now();
     // Read before the routes run: an upgraded request no longer answers.
     const { method } = request;
+    const forwardedFor = request.headers.get("x-forwarded-for");
     const requestId = uuidv7();
     const context: RequestContext = {
       requestId,
+      clientAddress: clientAddressOf(
+        addressOf(info),
+        forwardedFor,
+        options.trustedProxies ?? [],
+      ),
       log: options.log.with({ requestId }),
       route: "unmatched",
       ids: {},

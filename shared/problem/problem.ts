@@ -12,6 +12,8 @@ export const PROBLEMS = {
   "auth.required": { status: 401, title: "Authentication required" },
   "auth.invalid_credentials": { status: 401, title: "E-mail or password is wrong" },
   "auth.forbidden": { status: 403, title: "Not allowed for this role" },
+  "auth.scope_missing": { status: 403, title: "API key lacks a scope" },
+  "auth.session_required": { status: 403, title: "Needs a signed-in person" },
   "auth.busy": { status: 503, title: "Too many sign-ins at once" },
   "account.email_taken": { status: 409, title: "E-mail already registered" },
   "region.not_found": { status: 404, title: "Region not found" },
@@ -98,6 +100,8 @@ export function problemResponse(
     "content-type": "application/problem+json",
     "cache-control": "private, no-store",
   });
+  // RFC 9110 §11.6.1 asks for a challenge with every 401.
+  if (PROBLEMS[code].status === 401) headers.set("www-authenticate", "Bearer");
   if (extras.retryAfterS !== undefined) headers.set("retry-after", String(extras.retryAfterS));
   return new Response(JSON.stringify(problemBody(code, extras, instance)), {
     status: PROBLEMS[code].status,

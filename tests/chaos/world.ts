@@ -263,6 +263,7 @@ export class ChaosWorld {
       PUBLIC_URL: this.apiUrl,
       TRACKER_URL: this.urlOf("tracker"),
       CITIES: CITY_FOLDER,
+      SECRET_KEY: "of-the-chaos-tests-and-nothing-else",
     };
   }
 

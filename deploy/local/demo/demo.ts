@@ -21,7 +21,14 @@ import { narrate } from "./narrate.ts";
 import { runOnce } from "./once.ts";
 import { DEMO_HELP, DEMO_SERVICES, type DemoOptions, parseDemoOptions } from "./options.ts";
 import { ADMIN_EMAIL, seedCity } from "./seed.ts";
-import { demoServices, type DemoStores, passwordFile, portOf, urlOf } from "./services.ts";
+import {
+  demoServices,
+  type DemoStores,
+  passwordFile,
+  portOf,
+  secretKeyFile,
+  urlOf,
+} from "./services.ts";
 import { firstOrderHelp } from "./welcome.ts";
 
 const EXIT_OK = 0;
@@ -79,7 +86,7 @@ async function runDemo(
   try {
     // Only now: starting the servers has ended what a killed run left on these ports.
     for (const name of DEMO_SERVICES) requireFreePort(portOf(options, name), name, "--port");
-    const stores = await prepare(servers, sql, city, passwordFile(place.dataDir));
+    const stores = await prepare(servers, sql, city, place.dataDir);
     for (const group of await demoServices(options, stores)) {
       if (wishes.stop.aborted) return EXIT_OK;
       await supervisor.start(...group);
@@ -115,13 +122,14 @@ async function prepare(
   servers: Servers,
   sql: Sql,
   city: City,
-  file: string,
+  dataDir: string,
 ): Promise<DemoStores> {
   const { databaseUrl, redisUrl } = servers;
   await migrate({ databaseUrl, folder: `${PROJECT_DIR}/migrations`, log: printLine });
-  const password = await keptPassword(file);
+  const password = await keptPassword(passwordFile(dataDir));
   if (await seedCity(sql, city, password)) printLine(`seeded ${city.region.name}`);
-  return { databaseUrl, redisUrl, password };
+  const secretKey = await keptPassword(secretKeyFile(dataDir));
+  return { databaseUrl, redisUrl, password, secretKey };
 }
 
 async function welcome(deps: {

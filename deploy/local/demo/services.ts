@@ -28,6 +28,8 @@ export interface DemoStores {
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly password: string;
+  /** The installation's SECRET_KEY. */
+  readonly secretKey: string;
 }
 
 /** What the supervisor starts, in its order: each group becomes ready before the next starts. */
@@ -104,6 +106,7 @@ function envOf(name: DemoService, options: DemoOptions, stores: DemoStores) {
         TRACKER_URL: urlOf(options, "tracker"),
         CITIES: options.city,
         DEMO_PASSWORD: stores.password,
+        SECRET_KEY: stores.secretKey,
       };
     case "tracker":
       return { ...common, ...shared, CORS_ORIGINS: gatewayUrl };
@@ -123,6 +126,11 @@ function envOf(name: DemoService, options: DemoOptions, stores: DemoStores) {
         CUSTOMERS_ENABLED: String(!options.once),
       };
   }
+}
+
+/** Where this demo keeps its SECRET_KEY. */
+export function secretKeyFile(dataDir: string): string {
+  return join(dataDir, "demo-secret-key");
 }
 
 /** Where this demo keeps the password of its accounts. */

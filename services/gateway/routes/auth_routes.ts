@@ -4,8 +4,10 @@ import { bearerToken, createSession } from "shared/auth/sessions.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import { shardOf } from "shared/redis/keys.ts";
+import { ROLES } from "shared/auth/principal.ts";
+import { access, principalOf } from "../access.ts";
 import type { GatewayDeps } from "../deps.ts";
-import { answers, createRoutes, jsonBody, problems, requirePrincipal, SECURED } from "../http.ts";
+import { answers, createRoutes, jsonBody, problems } from "../http.ts";
 import { accountSchema, loginSchema, registerSchema, sessionSchema } from "../schemas.ts";
 import {
   type Account,
@@ -51,8 +53,8 @@ const logout = createRoute({
   path: "/api/v1/auth/logout",
   tags: ["identity"],
   summary: "End this session",
-  security: SECURED,
-  responses: { 204: { description: "Ended" }, ...problems("auth.required") },
+  ...access({ roles: ROLES, scope: "none" }),
+  responses: { 204: { description: "Ended" }, ...problems("auth.session_required") },
 });
 
 const me = createRoute({
@@ -60,7 +62,7 @@ const me = createRoute({
   path: "/api/v1/me",
   tags: ["identity"],
   summary: "Who this session belongs to",
-  security: SECURED,
+  ...access({ roles: ROLES, scope: "any" }),
   responses: { 200: answers("The account", accountSchema), ...problems("auth.required") },
 });
 
@@ -94,13 +96,12 @@ export function authRoutes(deps: GatewayDeps) {
     return c.json(await openSession(deps, found), 200);
   });
   routes.openapi(logout, async (c) => {
-    await requirePrincipal(deps, c);
     const token = bearerToken(c.req.header("authorization"));
     if (token !== undefined) await deps.sessions.end(token);
     return c.body(null, 204);
   });
   routes.openapi(me, async (c) => {
-    const { accountId } = await requirePrincipal(deps, c);
+    const { accountId } = principalOf(c);
     const account = await findAccount(deps.sql, accountId);
     if (account === undefined) throw new ProblemError("auth.required");
     return c.json(account, 200);

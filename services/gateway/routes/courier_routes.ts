@@ -2,15 +2,9 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { createTicket, TICKET_TTL_S } from "shared/auth/tickets.ts";
 import { goOffline, goOnline, pauseShift } from "shared/orders/courier_shift.ts";
 import { ProblemError } from "shared/problem/problem.ts";
+import { access, principalOf } from "../access.ts";
 import type { GatewayDeps } from "../deps.ts";
-import {
-  answers,
-  createRoutes,
-  problems,
-  requirePrincipal,
-  SECURED,
-  throwRefusal,
-} from "../http.ts";
+import { answers, createRoutes, problems, throwRefusal } from "../http.ts";
 import { courierSchema, ticketSchema } from "../schemas.ts";
 import { findCourier } from "../stores/courier_store.ts";
 
@@ -19,7 +13,7 @@ const me = createRoute({
   path: "/api/v1/courier/me",
   tags: ["courier"],
   summary: "The courier of this session",
-  security: SECURED,
+  ...access({ roles: ["courier"], scope: "couriers:read" }),
   responses: {
     200: answers("The courier", courierSchema),
     ...problems("auth.required", "auth.forbidden"),
@@ -32,7 +26,7 @@ function shift(name: string, summary: string) {
     path: `/api/v1/courier/${name}`,
     tags: ["courier"],
     summary,
-    security: SECURED,
+    ...access({ roles: ["courier"], scope: "couriers:write" }),
     responses: {
       200: answers("The courier as it now stands", courierSchema),
       ...problems("auth.required", "auth.forbidden", "courier.carrying", "courier.off_shift"),
@@ -51,7 +45,7 @@ const channel = createRoute({
   path: "/api/v1/courier/channel-tickets",
   tags: ["courier"],
   summary: "Get a one-use ticket for the channel on which offers arrive",
-  security: SECURED,
+  ...access({ roles: ["courier"], scope: "couriers:read" }),
   responses: {
     201: answers("The ticket and where to use it within 30 s", ticketSchema),
     ...problems("auth.required", "auth.forbidden", "service.unavailable"),
@@ -62,12 +56,12 @@ const channel = createRoute({
 export function courierRoutes(deps: GatewayDeps) {
   const routes = createRoutes();
   routes.openapi(me, async (c) => {
-    const { accountId } = await requirePrincipal(deps, c, "courier");
+    const { accountId } = principalOf(c);
     return c.json(await courierJson(deps, accountId), 200);
   });
   for (const { name, change, summary } of SHIFT) {
     routes.openapi(shift(name, summary), async (c) => {
-      const { accountId } = await requirePrincipal(deps, c, "courier");
+      const { accountId } = principalOf(c);
       const outcome = await change(deps.sql, accountId);
       if (!outcome.ok) throwRefusal(outcome);
       deps.notifyOutbox();
@@ -75,7 +69,7 @@ export function courierRoutes(deps: GatewayDeps) {
     });
   }
   routes.openapi(channel, async (c) => {
-    const { accountId } = await requirePrincipal(deps, c, "courier");
+    const { accountId } = principalOf(c);
     const grant = { kind: "courier_channel", courierId: accountId } as const;
     const ticket = await createTicket(deps.redis, deps.keys, grant);
     const url = `${deps.trackerUrl}/api/v1/courier/channel?ticket=${ticket}`;

@@ -1,16 +1,9 @@
 import { createRoute } from "@hono/zod-openapi";
 import { acceptOffer, rejectOffer } from "shared/orders/offers.ts";
 import { listPendingOffers } from "shared/orders/offer_view.ts";
+import { access, principalOf } from "../access.ts";
 import type { GatewayDeps } from "../deps.ts";
-import {
-  answers,
-  createRoutes,
-  jsonBody,
-  problems,
-  requirePrincipal,
-  SECURED,
-  throwRefusal,
-} from "../http.ts";
+import { answers, createRoutes, jsonBody, problems, throwRefusal } from "../http.ts";
 import { orderJson } from "../order_json.ts";
 import { addOrderSteps, type OrderStep, requireOrderJson } from "../order_steps.ts";
 import { assignmentSchema, idParam, listOf, offerSchema, reasonSchema } from "../schemas.ts";
@@ -20,12 +13,15 @@ import { listOrders } from "../stores/order_store.ts";
 /** More than any courier's capacity. */
 const MAX_ACTIVE_ORDERS = 100;
 
+const READING = access({ roles: ["courier"], scope: "couriers:read" });
+const WORKING = access({ roles: ["courier"], scope: "couriers:write" });
+
 const offers = createRoute({
   method: "get",
   path: "/api/v1/courier/offers",
   tags: ["courier"],
   summary: "Offers that wait for your answer",
-  security: SECURED,
+  ...READING,
   responses: {
     200: answers("Open offers", listOf(offerSchema)),
     ...problems("auth.required", "auth.forbidden"),
@@ -37,7 +33,7 @@ const accept = createRoute({
   path: "/api/v1/courier/offers/{id}/accept",
   tags: ["courier"],
   summary: "Take the order; repeating it gives the same assignment",
-  security: SECURED,
+  ...WORKING,
   request: { params: idParam },
   responses: {
     200: answers("The assignment", assignmentSchema),
@@ -59,7 +55,7 @@ const reject = createRoute({
   path: "/api/v1/courier/offers/{id}/reject",
   tags: ["courier"],
   summary: "Decline the order",
-  security: SECURED,
+  ...WORKING,
   request: { params: idParam, body: jsonBody(reasonSchema) },
   responses: {
     204: { description: "Declined" },
@@ -78,7 +74,7 @@ const assignments = createRoute({
   path: "/api/v1/courier/assignments",
   tags: ["courier"],
   summary: "What you have to do now",
-  security: SECURED,
+  ...READING,
   responses: {
     200: answers("Active assignments, the oldest first", listOf(assignmentSchema)),
     ...problems("auth.required", "auth.forbidden"),
@@ -98,11 +94,11 @@ const STEPS: readonly OrderStep[] = [
 export function courierWorkRoutes(deps: GatewayDeps) {
   const routes = createRoutes();
   routes.openapi(offers, async (c) => {
-    const { accountId } = await requirePrincipal(deps, c, "courier");
+    const { accountId } = principalOf(c);
     return c.json({ items: await listPendingOffers(deps.sql, accountId) }, 200);
   });
   routes.openapi(accept, async (c) => {
-    const { accountId } = await requirePrincipal(deps, c, "courier");
+    const { accountId } = principalOf(c);
     const offerId = c.req.valid("param").id;
     const outcome = await acceptOffer(deps.sql, { offerId, courierId: accountId });
     if (!outcome.ok) throwRefusal(outcome);
@@ -112,7 +108,7 @@ export function courierWorkRoutes(deps: GatewayDeps) {
     return c.json({ id, orderId, order: await requireOrderJson(deps, orderId) }, 200);
   });
   routes.openapi(reject, async (c) => {
-    const { accountId } = await requirePrincipal(deps, c, "courier");
+    const { accountId } = principalOf(c);
     const question = { offerId: c.req.valid("param").id, courierId: accountId };
     const outcome = await rejectOffer(deps.sql, question, c.req.valid("json").reason ?? null);
     if (!outcome.ok) throwRefusal(outcome);
@@ -120,7 +116,7 @@ export function courierWorkRoutes(deps: GatewayDeps) {
     return c.body(null, 204);
   });
   routes.openapi(assignments, async (c) => {
-    const { accountId } = await requirePrincipal(deps, c, "courier");
+    const { accountId } = principalOf(c);
     const active = await listActiveAssignments(deps.sql, accountId);
     const rows = await listOrders(deps.sql, { courierId: accountId, limit: MAX_ACTIVE_ORDERS });
     const byId = new Map(rows.map((row) => [row.id, row]));
@@ -130,6 +126,6 @@ export function courierWorkRoutes(deps: GatewayDeps) {
     });
     return c.json({ items }, 200);
   });
-  addOrderSteps(routes, deps, { party: "courier", roles: ["courier"], steps: STEPS });
+  addOrderSteps(routes, deps, { party: "courier", access: WORKING, steps: STEPS });
   return routes;
 }

@@ -1,6 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { access, principalOf } from "../access.ts";
 import type { GatewayDeps } from "../deps.ts";
-import { answers, createRoutes, problems, requirePrincipal, SECURED } from "../http.ts";
+import { answers, createRoutes, problems } from "../http.ts";
 import { orderJson } from "../order_json.ts";
 import { addOrderSteps, type OrderStep } from "../order_steps.ts";
 import { limitQuery, orderSchema, pageOf, statusQuery } from "../schemas.ts";
@@ -12,7 +13,7 @@ const list = createRoute({
   path: "/api/v1/merchant/orders",
   tags: ["merchant"],
   summary: "Orders of your merchants, the newest first",
-  security: SECURED,
+  ...access({ roles: ["merchant"], scope: "orders:read" }),
   request: {
     query: z.strictObject({ status: statusQuery, limit: limitQuery, cursor: z.uuid().optional() }),
   },
@@ -33,7 +34,7 @@ const STEPS: readonly OrderStep[] = [
 export function merchantOrderRoutes(deps: GatewayDeps) {
   const routes = createRoutes();
   routes.openapi(list, async (c) => {
-    const { accountId } = await requirePrincipal(deps, c, "merchant");
+    const { accountId } = principalOf(c);
     const { status, limit, cursor } = c.req.valid("query");
     const merchantIds = await merchantIdsOf(deps.sql, accountId);
     const rows = await listOrders(deps.sql, { merchantIds, status, limit, beforeId: cursor });
@@ -42,7 +43,7 @@ export function merchantOrderRoutes(deps: GatewayDeps) {
   });
   addOrderSteps(routes, deps, {
     party: "merchant",
-    roles: ["merchant", "dispatcher", "admin"],
+    access: access({ roles: ["merchant", "dispatcher", "admin"], scope: "orders:write" }),
     steps: STEPS,
   });
   return routes;

@@ -1,16 +1,10 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { transitionOrder } from "shared/orders/transition_order.ts";
+import { ROLES } from "shared/auth/principal.ts";
+import { access, principalOf } from "../access.ts";
 import { actorOf } from "../actor.ts";
 import type { GatewayDeps } from "../deps.ts";
-import {
-  answers,
-  createRoutes,
-  jsonBody,
-  problems,
-  requirePrincipal,
-  SECURED,
-  throwRefusal,
-} from "../http.ts";
+import { answers, createRoutes, jsonBody, problems, throwRefusal } from "../http.ts";
 import { eventsFor } from "../order_events.ts";
 import { orderJson } from "../order_json.ts";
 import { requireOrder, requireParty, scopeOf } from "../order_parties.ts";
@@ -26,12 +20,14 @@ import {
 } from "../schemas.ts";
 import { listOrderEvents, listOrders } from "../stores/order_store.ts";
 
+const READING = access({ roles: ROLES, scope: "orders:read" });
+
 const list = createRoute({
   method: "get",
   path: "/api/v1/orders",
   tags: ["orders"],
   summary: "Your orders, the newest first",
-  security: SECURED,
+  ...READING,
   request: {
     query: z.strictObject({
       status: statusQuery,
@@ -50,7 +46,7 @@ const one = createRoute({
   path: "/api/v1/orders/{id}",
   tags: ["orders"],
   summary: "One order",
-  security: SECURED,
+  ...READING,
   request: { params: idParam },
   responses: {
     200: answers("The order", orderSchema),
@@ -63,7 +59,7 @@ const events = createRoute({
   path: "/api/v1/orders/{id}/events",
   tags: ["orders"],
   summary: "What happened to an order",
-  security: SECURED,
+  ...READING,
   request: { params: idParam },
   responses: {
     200: answers("Events, the oldest first", listOf(orderEventSchema)),
@@ -76,7 +72,7 @@ const cancel = createRoute({
   path: "/api/v1/orders/{id}/cancel",
   tags: ["orders"],
   summary: "Cancel an order",
-  security: SECURED,
+  ...access({ roles: ROLES, scope: "orders:write" }),
   request: { params: idParam, body: jsonBody(reasonSchema) },
   responses: {
     200: answers("The cancelled order", orderSchema),
@@ -93,7 +89,7 @@ const cancel = createRoute({
 export function orderRoutes(deps: GatewayDeps) {
   const routes = createRoutes();
   routes.openapi(list, async (c) => {
-    const principal = await requirePrincipal(deps, c);
+    const principal = principalOf(c);
     const { status, limit, cursor } = c.req.valid("query");
     const scope = await scopeOf(deps, principal);
     const rows = await listOrders(deps.sql, { ...scope, status, limit, beforeId: cursor });
@@ -102,18 +98,18 @@ export function orderRoutes(deps: GatewayDeps) {
     return c.json({ items, nextCursor }, 200);
   });
   routes.openapi(one, async (c) => {
-    const principal = await requirePrincipal(deps, c);
+    const principal = principalOf(c);
     const row = await requireParty(deps, c, principal, c.req.valid("param").id);
     return c.json(orderJson(row, deps.publicUrl), 200);
   });
   routes.openapi(events, async (c) => {
-    const principal = await requirePrincipal(deps, c);
+    const principal = principalOf(c);
     const { id } = await requireParty(deps, c, principal, c.req.valid("param").id);
     const items = eventsFor(principal.role, await listOrderEvents(deps.sql, id));
     return c.json({ items }, 200);
   });
   routes.openapi(cancel, async (c) => {
-    const principal = await requirePrincipal(deps, c);
+    const principal = principalOf(c);
     const { id } = await requireParty(deps, c, principal, c.req.valid("param").id);
     const { reason } = c.req.valid("json");
     const actor = await actorOf(deps.sql, principal);

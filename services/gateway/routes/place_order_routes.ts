@@ -2,16 +2,9 @@ import { createRoute } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { problemBody, PROBLEMS } from "shared/problem/problem.ts";
+import { access, principalOf } from "../access.ts";
 import type { GatewayDeps } from "../deps.ts";
-import {
-  answers,
-  createRoutes,
-  jsonBody,
-  problems,
-  requirePrincipal,
-  SECURED,
-  throwRefusal,
-} from "../http.ts";
+import { answers, createRoutes, jsonBody, problems, throwRefusal } from "../http.ts";
 import { findStoredAnswer, idempotencyKey, runOnce, type StoredAnswer } from "../idempotency.ts";
 import { orderJson } from "../order_json.ts";
 import { type PreparedOrder, prepareOrder } from "../place_order.ts";
@@ -24,7 +17,7 @@ const place = createRoute({
   tags: ["orders"],
   summary: "Place an order",
   description: "Send an Idempotency-Key: a lost answer is then resolved by sending it again.",
-  security: SECURED,
+  ...access({ roles: ["customer", "dispatcher", "admin"], scope: "orders:write" }),
   request: { body: jsonBody(placeOrderSchema) },
   responses: {
     201: answers("The order; it is committed", orderSchema),
@@ -47,7 +40,7 @@ const place = createRoute({
 export function placeOrderRoutes(deps: GatewayDeps) {
   const routes = createRoutes();
   routes.openapi(place, async (c) => {
-    const { accountId } = await requirePrincipal(deps, c, "customer", "dispatcher", "admin");
+    const { accountId } = principalOf(c);
     const wanted = c.req.valid("json");
     const request = {
       accountId,

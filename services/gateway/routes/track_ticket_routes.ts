@@ -1,5 +1,7 @@
 import { createRoute } from "@hono/zod-openapi";
 import { createTicket, TICKET_TTL_S } from "shared/auth/tickets.ts";
+import { ROLES } from "shared/auth/principal.ts";
+import { access } from "../access.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { answers, createRoutes, problems } from "../http.ts";
 import { requireViewer } from "../order_parties.ts";
@@ -11,10 +13,11 @@ const ticket = createRoute({
   tags: ["tracking"],
   summary: "Get a one-use ticket for the order's live track",
   description: "With a session of a party, or with the link's secret in X-Tracking-Token.",
+  ...access({ roles: ROLES, scope: "orders:read", trackingLink: true }),
   request: { params: idParam },
   responses: {
     201: answers("The ticket and where to use it within 30 s", ticketSchema),
-    ...problems("request.invalid", "order.not_found", "service.unavailable"),
+    ...problems("request.invalid", "auth.required", "order.not_found", "service.unavailable"),
   },
 });
 
