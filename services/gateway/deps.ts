@@ -1,5 +1,6 @@
 import type { AddressBlock } from "shared/addresses/client_address.ts";
 import type { PasswordHasher } from "shared/auth/password_hasher.ts";
+import type { ServerSecrets } from "shared/auth/server_secrets.ts";
 import type { Sessions } from "shared/auth/sessions.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
@@ -24,6 +25,7 @@ export interface GatewayDeps {
   readonly keys: RedisKeys;
   readonly sessions: Sessions;
   readonly hasher: PasswordHasher;
+  readonly secrets: ServerSecrets;
   readonly regions: Regions;
   /** By region id; a region without streets gets straight-line figures, and says so. */
   readonly streets: ReadonlyMap<string, RegionStreets>;

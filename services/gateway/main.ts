@@ -1,4 +1,5 @@
 import { PasswordHasher } from "shared/auth/password_hasher.ts";
+import { deriveSecrets } from "shared/auth/server_secrets.ts";
 import { Sessions } from "shared/auth/sessions.ts";
 import { loadCity } from "shared/city/load_city.ts";
 import { speedOnlyInDemo } from "shared/config/fields.ts";
@@ -41,6 +42,7 @@ await runService({
       keys,
       sessions: new Sessions({ sql, redis, keys, log }),
       hasher,
+      secrets: await deriveSecrets(config.SECRET_KEY),
       regions: new Regions(sql),
       streets: await loadStreets(config.CITIES),
       notifyOutbox: createOutboxNotifier(sql, log),

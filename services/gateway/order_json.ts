@@ -2,10 +2,9 @@ import { placeJson } from "shared/orders/offer_view.ts";
 import type { OrderJson } from "./schemas.ts";
 import type { OrderView } from "./stores/order_store.ts";
 
-/** An order as the API answers it. `trackingToken` only where the order was just created. */
-export function orderJson(row: OrderView, publicUrl: string, trackingToken?: string): OrderJson {
+/** An order as the API answers it; `withTrackingLink` adds the secret where it was created. */
+export function orderJson(row: OrderView, publicUrl: string): OrderJson {
   const { courierId, courierName, courierVehicle } = row;
-  const path = `${publicUrl}/t/${row.id}`;
   return {
     id: row.id,
     kind: row.kind,
@@ -31,8 +30,6 @@ export function orderJson(row: OrderView, publicUrl: string, trackingToken?: str
     courier: courierId === null || courierName === null || courierVehicle === null
       ? null
       : { id: courierId, name: courierName, vehicle: courierVehicle },
-    tracking: trackingToken === undefined
-      ? { url: path }
-      : { url: `${path}#${trackingToken}`, token: trackingToken },
+    tracking: { url: `${publicUrl}/t/${row.id}` },
   };
 }

@@ -1,4 +1,5 @@
-import { createToken, hashToken } from "shared/auth/token.ts";
+import { trackingToken } from "shared/auth/server_secrets.ts";
+import { hashToken } from "shared/auth/token.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { type Refusal, refuse } from "shared/orders/refusal.ts";
 import { shardOf } from "shared/redis/keys.ts";
@@ -15,11 +16,10 @@ import type { NewOrder, OrderItem, Place } from "./stores/order_store.ts";
 /** Whose way distance and first estimate assume, until a courier is chosen. */
 const ASSUMED_VEHICLE = "motorcycle";
 
-/** A checked order and the secret of its tracking link. */
+/** A checked order. */
 export interface PreparedOrder {
   readonly ok: true;
   readonly order: NewOrder;
-  readonly trackingToken: string;
 }
 
 interface Goods {
@@ -47,7 +47,6 @@ export async function prepareOrder(
   const way = await wayOf(deps.streets.get(region.id)?.router, pickup, wanted.dropoff);
   if (!way.ok) return way;
   const id = uuidv7();
-  const trackingToken = createToken();
   const order: NewOrder = {
     id,
     region: region.id,
@@ -73,9 +72,9 @@ export async function prepareOrder(
       drivingS: way.durationS,
       speed: deps.speed,
     }),
-    trackingTokenHash: await hashToken(trackingToken),
+    trackingTokenHash: await hashToken(await trackingToken(deps.secrets, id)),
   };
-  return { ok: true, order, trackingToken };
+  return { ok: true, order };
 }
 
 async function basket(

@@ -4,7 +4,11 @@ const TOKEN_BYTES = 32;
 
 /** A new secret of 256 bits, safe in URLs and headers. */
 export function createToken(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
+  return base64Url(crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)));
+}
+
+/** Bytes as unpadded base64url (RFC 4648 §5). */
+export function base64Url(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_")
     .replaceAll("=", "");
 }

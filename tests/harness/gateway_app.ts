@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { PasswordHasher } from "shared/auth/password_hasher.ts";
 import type { Role } from "shared/auth/principal.ts";
+import { deriveSecrets } from "shared/auth/server_secrets.ts";
 import { createSession, Sessions } from "shared/auth/sessions.ts";
 import { createLog } from "shared/log/log.ts";
 import { createMetrics } from "shared/metrics/metrics.ts";
@@ -20,6 +21,8 @@ import type { TestStores } from "./stores.ts";
 
 export const PUBLIC_URL = "http://gateway.example";
 export const TRACKER_URL = "http://tracker.example";
+
+const TEST_SECRETS = await deriveSecrets("the secret key of gateways in tests");
 
 /** What only the inside may know: stacks, files, drivers and the database's own words. */
 const INSIDE =
@@ -77,6 +80,7 @@ export function startGateway(
     keys,
     sessions: new Sessions({ sql, redis, keys, log }),
     hasher,
+    secrets: TEST_SECRETS,
     regions: new Regions(sql),
     streets: new Map(),
     notifyOutbox: () => {},

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { consumeTicket, TICKET_TTL_S } from "shared/auth/tickets.ts";
 import { hashToken, hexOf } from "shared/auth/token.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
+import { everything } from "../harness/order_facts.ts";
 import { type Answer, TRACKER_URL } from "../harness/gateway_app.ts";
 import {
   acceptedOrder,
@@ -112,6 +113,16 @@ Deno.test("the secret of the link is shown once: not in reads, lists, steps or e
   // But the repeat of a lost answer has it, or the customer would never get the link.
   const repeat = await place(world, soupOrder(world), { key: "shown-once" });
   assert.equal(repeat.json?.["tracking"]?.["token"], link);
+  assert.deepEqual(repeat.json, order.json);
+});
+
+Deno.test("the secret of the link stands in no table, also not in what is kept for a repeat", async () => {
+  const order = await place(world, soupOrder(world), { key: "not-stored" });
+  const link = String(order.json?.["tracking"]?.["token"]);
+  assert.match(link, /^[A-Za-z0-9_-]{43}$/);
+  const stored = await everything(world.stores.sql);
+  assert.ok((stored["idempotency"] ?? []).some((row) => row.includes(String(order.json?.["id"]))));
+  assert.equal(JSON.stringify(stored).includes(link), false);
 });
 
 Deno.test("a courier's session gets a ticket for its own channel", async () => {

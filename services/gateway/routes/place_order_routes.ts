@@ -7,8 +7,9 @@ import type { GatewayDeps } from "../deps.ts";
 import { answers, createRoutes, jsonBody, problems, throwRefusal } from "../http.ts";
 import { findStoredAnswer, idempotencyKey, runOnce, type StoredAnswer } from "../idempotency.ts";
 import { orderJson } from "../order_json.ts";
-import { type PreparedOrder, prepareOrder } from "../place_order.ts";
+import { prepareOrder } from "../place_order.ts";
 import { type OrderJson, orderSchema, placeOrderSchema } from "../schemas.ts";
+import { withTrackingLink } from "../tracking_link.ts";
 import { findOrder, insertOrder, type OrderView } from "../stores/order_store.ts";
 
 const place = createRoute({
@@ -50,7 +51,7 @@ export function placeOrderRoutes(deps: GatewayDeps) {
     // Before anything is checked: a repeat must get the first answer even if the merchant has
     // closed meanwhile.
     const stored = await findStoredAnswer(deps.sql, request);
-    if (stored !== undefined) replay(stored);
+    if (stored !== undefined) await replay(deps, stored);
     const prepared = await prepareOrder(deps, accountId, wanted);
     const { answer, isReplay } = await runOnce(deps.sql, request, async (tx) => {
       if (!prepared.ok) {
@@ -60,27 +61,28 @@ export function placeOrderRoutes(deps: GatewayDeps) {
       }
       await insertOrder(tx, prepared.order);
       const row = await findOrder(tx, prepared.order.id);
-      return { status: 201, body: created(deps, prepared, row) };
+      return { status: 201, body: created(deps, row) };
     });
     deps.notifyOutbox();
-    if (isReplay) replay(answer);
+    if (isReplay) await replay(deps, answer);
     if (!prepared.ok) throwRefusal(prepared);
     c.env.context.ids["orderId"] = prepared.order.id;
-    return c.json(answer.body as OrderJson, 201);
+    return c.json(await withTrackingLink(deps, answer.body as OrderJson), 201);
   });
   return routes;
 }
 
-function created(deps: GatewayDeps, prepared: PreparedOrder, row: OrderView | undefined) {
+function created(deps: GatewayDeps, row: OrderView | undefined) {
   if (row === undefined) throw new Error("an order just inserted must be there");
-  return orderJson(row, deps.publicUrl, prepared.trackingToken);
+  return orderJson(row, deps.publicUrl);
 }
 
 /** Leaves the handler with the first answer of a repeat, which may have been a refusal. */
-function replay(answer: StoredAnswer): never {
+async function replay(deps: GatewayDeps, answer: StoredAnswer): Promise<never> {
   const isProblem = answer.status >= 400;
+  const body = isProblem ? answer.body : await withTrackingLink(deps, answer.body as OrderJson);
   throw new HTTPException(answer.status as ContentfulStatusCode, {
-    res: new Response(JSON.stringify(answer.body), {
+    res: new Response(JSON.stringify(body), {
       status: answer.status,
       headers: {
         "content-type": isProblem ? "application/problem+json" : "application/json",

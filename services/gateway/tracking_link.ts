@@ -1,0 +1,15 @@
+import { trackingToken } from "shared/auth/server_secrets.ts";
+import type { GatewayDeps } from "./deps.ts";
+import type { OrderJson } from "./schemas.ts";
+
+/**
+ * An order with the secret of its tracking link. Added last, to the answer that created the order
+ * and to its repeats only: what is stored for a repeat has no secret in it.
+ */
+export async function withTrackingLink(
+  deps: Pick<GatewayDeps, "secrets">,
+  order: OrderJson,
+): Promise<OrderJson> {
+  const token = await trackingToken(deps.secrets, order.id);
+  return { ...order, tracking: { url: `${order.tracking.url}#${token}`, token } };
+}
