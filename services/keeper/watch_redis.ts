@@ -67,8 +67,8 @@ export async function findLoss(
 }
 
 /**
- * Whether the newest marked event is younger than the last one the relay's hash remembers. The rows
- * are read before the hash, so a relay at work only ever looks ahead, never behind.
+ * Whether Redis knows of fewer batches than were marked. Postgres is read before Redis, so a relay
+ * at work only ever looks ahead, never behind.
  */
 async function isTailLost(
   sql: Sql,
@@ -76,19 +76,11 @@ async function isTailLost(
   relayKey: string,
   { region, shard }: { region: string; shard: number },
 ): Promise<boolean> {
-  const [newest] = await sql<{ eventId: string; publishedAt: Date }[]>`
-    select event_id, published_at from outbox
-    where region = ${region} and shard = ${shard} and published_at is not null
-    order by published_at desc, id desc limit 1`;
-  const [generation, last] = await redis.hmget(relayKey, "generation", "last");
-  if (newest === undefined) return false;
-  if (generation === null) return true;
-  // Rebuilt, and nothing new since.
-  if (last === null) return false;
-  const [row] = await sql<{ publishedAt: Date | null }[]>`
-    select published_at from outbox where event_id = ${last}`;
-  if (row === undefined || row.publishedAt === null) return false;
-  return row.publishedAt.getTime() < newest.publishedAt.getTime();
+  const [marked] = await sql<{ batches: string }[]>`
+    select batches from relay_progress where region = ${region} and shard = ${shard}`;
+  const [generation, appended] = await redis.hmget(relayKey, "generation", "batches");
+  if (marked === undefined || Number(marked.batches) === 0) return false;
+  return generation === null || Number(appended) < Number(marked.batches);
 }
 
 async function rebuildOnce(options: WatchRedisOptions, loss: string): Promise<void> {

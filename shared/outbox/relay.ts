@@ -12,6 +12,8 @@
  * - Redis away or full: rows stay where they are, and the relay asks again.
  * - Every append and every mark names the generation of what Redis holds. After a loss of Redis
  *   nothing goes out until it is rebuilt, and no row is marked for a stream that is gone.
+ * - Batches are numbered on both sides. A Redis that knows of fewer than were appended (a failover
+ *   lost its end) takes no more, or the next batch would hide the loss from who looks for it.
  */
 import { pause } from "shared/clock/timeout.ts";
 import type { Wake } from "shared/clock/wake.ts";
@@ -36,7 +38,8 @@ const RETRY_MS = 250;
  * Guarantee: all entries or none; nothing from an owner whose fence was passed, nor into a Redis
  * of another generation; a batch whose reply was lost and that is sent again is not appended twice.
  * KEYS 1 stream, 2 relay hash
- * ARGV 1 fence, 2 batch id, 3 bound, 4 generation, then (event id, event) pairs
+ * ARGV 1 fence, 2 batch id, 3 bound, 4 generation, 5 number of the batch, then (event id, event)
+ * pairs
  * Returns "appended", "repeated", "fenced", "lost" or "full".
  */
 const APPEND: Script = {
@@ -46,18 +49,20 @@ const APPEND: Script = {
     if fence and tonumber(fence) > tonumber(ARGV[1]) then return 'fenced' end
     if redis.call('HGET', KEYS[2], 'generation') ~= ARGV[4] then return 'lost' end
     if redis.call('HGET', KEYS[2], 'batch') == ARGV[2] then return 'repeated' end
+    local batches = tonumber(redis.call('HGET', KEYS[2], 'batches') or '0')
+    if batches < tonumber(ARGV[5]) - 1 then return 'lost' end
     if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 'full' end
-    redis.call('HSET', KEYS[2], 'fence', ARGV[1], 'batch', ARGV[2])
-    for i = 5, #ARGV, 2 do
+    redis.call('HSET', KEYS[2], 'fence', ARGV[1], 'batch', ARGV[2], 'batches', ARGV[5])
+    for i = 6, #ARGV, 2 do
       redis.call('XADD', KEYS[1], '*', 'id', ARGV[i], 'event', ARGV[i + 1])
-      redis.call('HSET', KEYS[2], 'last', ARGV[i])
     end
     return 'appended'`,
 };
 
 /**
  * Takes the stream for a new owner.
- * KEYS 1 relay hash · ARGV 1 fence, 2 generation · Returns "taken", "fenced" or "lost".
+ * KEYS 1 relay hash · ARGV 1 fence, 2 generation, 3 batches that were marked
+ * Returns how many batches were appended, or "fenced" or "lost".
  */
 const TAKE: Script = {
   name: "relay_take",
@@ -65,8 +70,10 @@ const TAKE: Script = {
     local fence = redis.call('HGET', KEYS[1], 'fence')
     if fence and tonumber(fence) > tonumber(ARGV[1]) then return 'fenced' end
     if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[2] then return 'lost' end
+    local batches = tonumber(redis.call('HGET', KEYS[1], 'batches') or '0')
+    if batches < tonumber(ARGV[3]) then return 'lost' end
     redis.call('HSET', KEYS[1], 'fence', ARGV[1])
-    return 'taken'`,
+    return batches`,
 };
 
 export interface RelayOptions {
@@ -93,7 +100,8 @@ interface OutboxRow {
   readonly key: string;
   readonly occurredAt: Date;
   readonly trace: string | null;
-  readonly data: unknown;
+  /** As JSON text. */
+  readonly data: string;
 }
 
 /** Runs until the signal aborts or the fence is passed. */
@@ -122,7 +130,8 @@ export class Relay {
   #isDoubtful = true;
   /** Tells its batches from those of every other relay, also one under the same fence. */
   readonly #name = crypto.randomUUID();
-  #batchNumber = 0;
+  /** Batches of the partition so far, of all owners. */
+  #batches = 0;
   /** What Redis should hold; read again whenever an outcome is unknown. */
   #generation = 0;
 
@@ -168,7 +177,9 @@ export class Relay {
   async #unpublished(): Promise<OutboxRow[]> {
     const { sql, region, shard } = this.#options;
     return await sql<OutboxRow[]>`
-      select id, event_id, type, version, region, key, occurred_at, trace, data from outbox
+      select id, event_id, type, version, region, key, occurred_at, trace,
+        data::text as data
+      from outbox
       where region = ${region} and shard = ${shard} and published_at is null
       order by id limit ${BATCH_ROWS}`;
   }
@@ -180,13 +191,16 @@ export class Relay {
   async #takeAndLook(): Promise<Set<string> | "fenced" | "lost"> {
     const { sql, redis, lease } = this.#options;
     this.#generation = await readGeneration(sql);
-    const take = () => runScript(redis, TAKE, [this.#relayKey], [lease.fence, this.#generation]);
+    const marked = await this.#markedBatches();
+    const take = () =>
+      runScript(redis, TAKE, [this.#relayKey], [lease.fence, this.#generation, marked]);
     let taken = await take();
     if (taken === "lost" && await this.#isNew()) {
       await redis.hsetnx(this.#relayKey, "generation", this.#generation);
       taken = await take();
     }
     if (taken === "fenced" || taken === "lost") return taken;
+    this.#batches = Number(taken);
     const entries = await this.#options.redis.xrevrange(
       this.#streamKey,
       "+",
@@ -195,6 +209,16 @@ export class Relay {
       BATCH_ROWS,
     );
     return new Set(entries.map(([, fields]) => fields[fields.indexOf("id") + 1] ?? ""));
+  }
+
+  /** How many batches were marked; a row for them stands from the first owner on. */
+  async #markedBatches(): Promise<number> {
+    const { sql, region, shard } = this.#options;
+    const [row] = await sql<{ batches: string }[]>`
+      insert into relay_progress (region, shard, batches) values (${region}, ${shard}, 0)
+      on conflict (region, shard) do update set batches = relay_progress.batches
+      returning batches`;
+    return Number(row?.batches ?? 0);
   }
 
   /** Whether nothing of this partition was ever published: then there is nothing to rebuild. */
@@ -208,15 +232,18 @@ export class Relay {
 
   async #append(rows: readonly OutboxRow[]): Promise<unknown> {
     const { redis, lease } = this.#options;
-    this.#batchNumber++;
+    const batch = this.#batches + 1;
     const args: (string | number)[] = [
       lease.fence,
-      `${this.#name}.${this.#batchNumber}`,
+      `${this.#name}.${batch}`,
       MAX_STREAM_ENTRIES,
       this.#generation,
+      batch,
     ];
-    for (const row of rows) args.push(row.eventId, JSON.stringify(envelopeOf(row)));
-    return await runScript(redis, APPEND, [this.#streamKey, this.#relayKey], args);
+    for (const row of rows) args.push(row.eventId, envelopeJson(row));
+    const outcome = await runScript(redis, APPEND, [this.#streamKey, this.#relayKey], args);
+    if (outcome === "appended" || outcome === "repeated") this.#batches = batch;
+    return outcome;
   }
 
   /**
@@ -225,10 +252,16 @@ export class Relay {
    */
   async #mark(rows: readonly OutboxRow[]): Promise<number> {
     const ids = rows.map((row) => row.id);
-    const { count } = await this.#options.sql`
+    const { sql, region, shard } = this.#options;
+    const { count } = await sql`
+      with present as (
+        select 1 from redis_generation where generation = ${this.#generation} for share
+      ), progress as (
+        update relay_progress set batches = ${this.#batches}
+        where region = ${region} and shard = ${shard} and exists (select from present)
+      )
       update outbox set published_at = now()
-      where id = any(${ids}::bigint[]) and exists (
-        select 1 from redis_generation where generation = ${this.#generation} for share)`;
+      where id = any(${ids}::bigint[]) and exists (select from present)`;
     return count;
   }
 
@@ -248,15 +281,9 @@ export class Relay {
   }
 }
 
-function envelopeOf(row: OutboxRow) {
-  return {
-    id: row.eventId,
-    type: row.type,
-    version: row.version,
-    region: row.region,
-    key: row.key,
-    occurredAt: row.occurredAt.toISOString(),
-    trace: row.trace,
-    data: row.data,
-  };
+/** The envelope as JSON, around the data as they were stored: reading them here would only cost. */
+function envelopeJson(row: OutboxRow): string {
+  const { eventId: id, type, version, region, key, occurredAt, trace, data } = row;
+  const head = JSON.stringify({ id, type, version, region, key, occurredAt, trace });
+  return `${head.slice(0, -1)},"data":${data}}`;
 }

@@ -55,8 +55,9 @@ export async function rebuildRedis(options: RebuildOptions): Promise<RebuildRepo
       await createGroups(redis, keys, partition);
       events += await republish(sql, keys, { region: region.id, shard, partition });
       couriers += await loadCouriers(options, { region: region.id, shard, partition });
+      const batches = await markedBatches(sql, { region: region.id, shard });
       // Lets the relay go on; without it every append answers "lost".
-      await redis.hset(keys.relay(partition), "generation", generation);
+      await redis.hset(keys.relay(partition), { generation, batches });
       partitions++;
     }
   }
@@ -105,6 +106,16 @@ async function republish(
     where region = ${region} and shard = ${shard}
       and published_at >= to_timestamp(${sinceMs}::float8 / 1000)`;
   return count;
+}
+
+/** What Redis must at least know of; no relay can raise it before the generation is written. */
+async function markedBatches(
+  sql: Sql,
+  { region, shard }: { region: string; shard: number },
+): Promise<string> {
+  const [row] = await sql<{ batches: string }[]>`
+    select batches from relay_progress where region = ${region} and shard = ${shard}`;
+  return row?.batches ?? "0";
 }
 
 /** Where the slowest group stands; 0 (everything) while one of them has never stored a place. */

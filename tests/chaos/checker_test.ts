@@ -165,7 +165,7 @@ Deno.test("checkLives() finds unfinished orders and illegal steps", async () => 
     assertFound(await checkLives(evidence), "I2", /is still in_transit/);
     assertFound(await checkLives(evidence), "I2", /events end at delivered/);
     await sql`
-      update outbox set data = data || '{"from":"placed","to":"delivered"}'
+      update outbox set data = data::jsonb || '{"from":"placed","to":"delivered"}'
       where key = ${orderId} and data ->> 'to' = 'picked_up'`;
     assertFound(await checkLives(evidence), "I2", /went from placed to delivered/);
     assertFound(await checkLives(evidence), "I2", /went on from picked_up although it was deliv/);

@@ -111,12 +111,12 @@ Deno.test("a stream that lost its tail in a failover is seen", async () => {
   await withStores(async (stores) => {
     const relay = await publishedWorld(stores, 3);
     const key = stores.keys.relay(PARTITION);
-    const before = await stores.redis.hget(key, "last");
+    const before = await stores.redis.hget(key, "batches");
     const customerId = await insertAccount(stores.sql, "customer");
     await insertOrder(stores.sql, { customerId });
     assert.equal(await relayAll(relay), "idle");
     // The replica had not got the last append, neither the entry nor the hash.
-    await stores.redis.hset(key, "last", before ?? "");
+    await stores.redis.hset(key, "batches", before ?? "");
     const [newest] = await stores.redis.xrevrange(
       stores.keys.events(PARTITION),
       "+",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Wake } from "shared/clock/wake.ts";
 import { silentLog } from "shared/log/log.ts";
 import { MAX_STREAM_ENTRIES, Relay, runRelay } from "shared/outbox/relay.ts";
+import { rebuildRedis } from "shared/rebuild/rebuild.ts";
 import { connectRedis, type Redis, startRedis } from "shared/redis/connect.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import { Background } from "../harness/background.ts";
@@ -301,5 +302,28 @@ Deno.test("runRelay() publishes within milliseconds of a commit that wakes it", 
     console.log(
       `insert to stream: p50 ${at(0.5)} ms, p90 ${at(0.9)} ms, max ${delaysMs.at(-1)} ms`,
     );
+  });
+});
+
+Deno.test("Relay.step() appends nothing to a Redis that lost the end of the stream, until it is rebuilt", async () => {
+  await withStores(async (stores) => {
+    const [orderId = ""] = await placeOrders(stores.sql, 1);
+    const relay = await openRelay(stores);
+    assert.equal(await relay.step(), "moved");
+    const relayKey = stores.keys.relay(PARTITION);
+    const before = await stores.redis.hget(relayKey, "batches");
+    await change(stores.sql, orderId);
+    assert.equal(await relay.step(), "moved");
+    // The replica that took over had not got the last append.
+    await stores.redis.hset(relayKey, "batches", before ?? "");
+    await change(stores.sql, orderId);
+    assert.equal(await relay.step(), "lost", "the owner that appended it notices");
+    assert.equal(await relay.step(), "lost");
+    const successor = await openRelay(stores);
+    assert.equal(await successor.step(), "lost", "and so does the next");
+    assert.equal(await unpublished(stores.sql), 1);
+    await rebuildRedis({ ...stores, log: silentLog });
+    assert.equal(await successor.step(), "moved");
+    assert.equal(await unpublished(stores.sql), 0);
   });
 });

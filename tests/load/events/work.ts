@@ -49,7 +49,7 @@ export async function createTables(sql: Sql): Promise<void> {
 
 /** What each side writes; the other side's runs do not touch it. */
 export const TABLES = {
-  hexmile: "bench_effects, outbox, processed_events, parked_events, leases",
+  hexmile: "bench_effects, outbox, relay_progress, processed_events, parked_events, leases",
   bullmq: "bench_peer_effects",
 } as const;
 
