@@ -2,14 +2,21 @@
 -- event, more than half of what Postgres did was keeping indexes, so only those stay that a
 -- statement at work needs.
 
--- Event ids are UUIDs that only appendEvents makes, and (aggregate, version, index) is unique.
-alter table outbox drop constraint outbox_event_id_key;
--- One aggregate's events are found by the unique rule on the aggregate, in the same order.
+-- Event ids are UUIDs that only appendEvents makes. A key is the aggregate's id, whose kind the
+-- event's type tells, so the unique rule on it is the primary key; it also finds one aggregate's
+-- events in their order. The relay reads and marks through outbox_unpublished.
+alter table outbox
+  drop constraint outbox_event_id_key,
+  drop constraint outbox_pkey,
+  drop column aggregate,
+  alter column key type uuid using key::uuid;
+alter table outbox add primary key (key, aggregate_version, event_index);
 drop index outbox_key;
--- Rows are published about in the order in which they lie there, so a summary of each range of
--- pages finds them by time, for a fraction of what an entry for each row costs.
+
+-- Rows lie about in the order in which they were written and published, so a summary of each range
+-- of pages finds them, for a fraction of what an entry for each row costs.
 drop index outbox_published;
-create index outbox_published on outbox using brin (published_at) with (autosummarize = on);
+create index outbox_written on outbox using brin (id, published_at) with (autosummarize = on);
 drop index processed_events_age;
 create index processed_events_age on processed_events using brin (processed_at)
   with (autosummarize = on);

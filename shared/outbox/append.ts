@@ -13,7 +13,7 @@ export interface Aggregate {
 
 /**
  * Appends events of one aggregate inside the caller's transaction: they become visible exactly
- * when the change does. The unique rule on (aggregate, version, index) makes a second writer of
+ * when the change does. The unique rule on (key, version, index) makes a second writer of
  * the same version fail instead of publishing a contradiction.
  */
 export async function appendEvents(
@@ -23,17 +23,17 @@ export async function appendEvents(
   trace: string | null = null,
 ): Promise<void> {
   if (events.length === 0) return;
-  const { kind, id, version, region, shard } = aggregate;
+  const { id, version, region, shard } = aggregate;
   // Arrays keep the text the same for any number of events, so that it is prepared once: a row of
   // parameters for each event costs Postgres more than storing the event does.
   await tx`
-    insert into outbox (event_id, type, version, region, shard, key, aggregate, aggregate_version,
+    insert into outbox (event_id, type, version, region, shard, key, aggregate_version,
       event_index, trace, data)
-    select event_id, type, event_version, ${region}, ${shard}, ${id}, ${`${kind}:${id}`},
-      ${version}, event_index - 1, ${trace}, data
+    select event_id, type, event_version, ${region}, ${shard}, ${id}, ${version},
+      event_index - 1, ${trace}, data
     from unnest(${events.map(() => uuidv7())}::uuid[], ${events.map(({ type }) => type)}::text[],
       ${events.map(({ type }) => EVENTS[type].version)}::smallint[],
-      ${events.map(({ data }) => JSON.stringify(data))}::jsonb[])
+      ${events.map(({ data }) => JSON.stringify(data))}::json[])
       with ordinality as event (event_id, type, event_version, data, event_index)
     order by event_index`;
 }

@@ -261,7 +261,8 @@ export class Relay {
         where region = ${region} and shard = ${shard} and exists (select from present)
       )
       update outbox set published_at = now()
-      where id = any(${ids}::bigint[]) and exists (select from present)`;
+      where region = ${region} and shard = ${shard} and published_at is null
+        and id = any(${ids}::bigint[]) and exists (select from present)`;
     return count;
   }
 

@@ -168,8 +168,16 @@ function toRows(result: pg.QueryArrayResult): object[] {
   });
 }
 
+/** As many names as the source has columns and aliases. */
+const camelCased = new Map<string, string>();
+
 function toCamelCase(name: string): string {
-  return name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  let camel = camelCased.get(name);
+  if (camel === undefined) {
+    camel = name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    camelCased.set(name, camel);
+  }
+  return camel;
 }
 
 async function transact<T>(

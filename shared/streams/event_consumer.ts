@@ -5,7 +5,7 @@ import type { Lease } from "shared/lease/lease.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { Partition, RedisKeys } from "shared/redis/keys.ts";
-import type { Sql, Tx } from "shared/sql/connect.ts";
+import { isSqlState, type Sql, SQLSTATE, type Tx } from "shared/sql/connect.ts";
 import { consume, type StreamEntry } from "./consumer.ts";
 
 /** The consumer groups of the event streams (DESIGN §11). */
@@ -103,6 +103,47 @@ export async function processBatchOnce<Event extends { readonly id: string }>(
 ): Promise<number> {
   // A stream may repeat an event, in one read too.
   const byId = new Map(events.map((event) => [event.id, event]));
+  try {
+    return await processNew(sql, consumer, [...byId.values()], effect);
+  } catch (error) {
+    if (!(error instanceof RepeatedError)) throw error;
+    return await processFresh(sql, consumer, byId, effect);
+  }
+}
+
+/** Some of the events had been processed before. */
+class RepeatedError extends Error {
+  override readonly name = "RepeatedError";
+}
+
+/** Looking for conflicts while inserting costs Postgres twice as much, and repeats are rare. */
+async function processNew<Event extends { readonly id: string }>(
+  sql: Sql,
+  consumer: string,
+  events: readonly Event[],
+  effect: (tx: Tx, fresh: readonly Event[]) => Promise<void>,
+): Promise<number> {
+  return await sql.begin(async (tx) => {
+    try {
+      await tx`
+        insert into processed_events (consumer, event_id)
+        select ${consumer}, unnest(${events.map(({ id }) => id)}::uuid[])`;
+    } catch (cause) {
+      throw isSqlState(cause, SQLSTATE.uniqueViolation)
+        ? new RepeatedError("an event was processed before", { cause })
+        : cause;
+    }
+    await effect(tx, events);
+    return events.length;
+  });
+}
+
+async function processFresh<Event extends { readonly id: string }>(
+  sql: Sql,
+  consumer: string,
+  byId: ReadonlyMap<string, Event>,
+  effect: (tx: Tx, fresh: readonly Event[]) => Promise<void>,
+): Promise<number> {
   return await sql.begin(async (tx) => {
     const inserted = await tx<{ eventId: string }[]>`
       insert into processed_events (consumer, event_id)

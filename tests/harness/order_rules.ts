@@ -59,7 +59,7 @@ function offerRules(sql: Sql) {
     union all
     select format('offer %s is %s and has events %s', f.id, f.status,
       coalesce(string_agg(e.type, ' ' order by e.id), 'none'))
-    from offers f left join outbox e on e.key = f.order_id::text and e.type like 'offer.%'
+    from offers f left join outbox e on e.key = f.order_id and e.type like 'offer.%'
       and e.data ->> 'offerId' = f.id::text
     group by f.id
     having coalesce(string_agg(e.type, ' ' order by e.id), '') <>
@@ -85,7 +85,7 @@ function assignmentRules(sql: Sql) {
     union all
     select format('assignment %s has events %s', a.id,
       coalesce(string_agg(e.type, ' ' order by e.id), 'none'))
-    from assignments a left join outbox e on e.key = a.order_id::text and e.type like 'assignment.%'
+    from assignments a left join outbox e on e.key = a.order_id and e.type like 'assignment.%'
       and e.data ->> 'assignmentId' = a.id::text
     group by a.id
     having coalesce(string_agg(e.type, ' ' order by e.id), '') <>
@@ -99,26 +99,26 @@ function outboxRules(sql: Sql) {
     select format('%s is at version %s and its events are %s', a.name, a.version,
       coalesce(string_agg(distinct e.aggregate_version::text, ' '), 'none'))
     from (
-      select 'order:' || id as name, version, 1 as first_version from orders
-      union all select 'courier:' || id, version, 2 from couriers where version > 1
-    ) a left join outbox e on e.aggregate = a.name
+      select 'order:' || id as name, id, version, 1 as first_version from orders
+      union all select 'courier:' || id, id, version, 2 from couriers where version > 1
+    ) a left join outbox e on e.key = a.id
     group by a.name, a.version, a.first_version
     having count(distinct e.aggregate_version) < a.version - a.first_version + 1
       or max(e.aggregate_version) is distinct from a.version
       or min(e.aggregate_version) not in (1, a.first_version)
     union all
-    select format('%s version %s has event indexes up to %s in %s events', aggregate,
+    select format('%s version %s has event indexes up to %s in %s events', key,
       aggregate_version, max(event_index), count(*))
-    from outbox group by aggregate, aggregate_version
+    from outbox group by key, aggregate_version
     having max(event_index) <> count(*) - 1
     union all
-    select format('event %s of %s says version %s', event_id, aggregate,
+    select format('event %s of %s says version %s', event_id, key,
       data ->> 'orderVersion') from outbox
-    where aggregate like 'order:%' and (data ->> 'orderVersion')::int <> aggregate_version
+    where type not like 'courier.%' and (data ->> 'orderVersion')::int <> aggregate_version
     union all
-    select format('events of %s were written out of order', aggregate) from (
-      select aggregate, aggregate_version, event_index,
-        lag(aggregate_version) over (partition by aggregate order by id) as before
+    select format('events of %s were written out of order', key) from (
+      select key, aggregate_version, event_index,
+        lag(aggregate_version) over (partition by key order by id) as before
       from outbox
     ) o where o.before > o.aggregate_version`;
 }

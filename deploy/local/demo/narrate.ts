@@ -23,7 +23,9 @@ export async function narrate(
 
 async function sayNew(sql: Sql, say: (line: string) => void, after: string | undefined) {
   if (after === undefined) {
-    const [row] = await sql<{ id: string | null }[]>`select max(id)::text as id from outbox`;
+    const [row] = await sql<
+      { id: string | null }[]
+    >`select last_value::text as id from outbox_id_seq`;
     return row?.id ?? "0";
   }
   const rows = await sql<

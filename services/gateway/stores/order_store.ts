@@ -164,5 +164,5 @@ const MAX_EVENTS = 500;
 export async function listOrderEvents(sql: Queryable, orderId: string): Promise<StoredEvent[]> {
   return await sql<StoredEvent[]>`
     select event_id, type, occurred_at, data from outbox
-    where aggregate = ${`order:${orderId}`} order by id limit ${MAX_EVENTS}`;
+    where key = ${orderId} order by id limit ${MAX_EVENTS}`;
 }
