@@ -3,7 +3,9 @@
  * password. The password is read from standard input, so that it is in no history or process list;
  * when nothing comes, one is made and printed.
  */
+import { audit } from "shared/audit/audit.ts";
 import { PasswordHasher } from "shared/auth/password_hasher.ts";
+import { endSessions } from "shared/auth/sessions.ts";
 import { createToken } from "shared/auth/token.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { connectSql } from "shared/sql/connect.ts";
@@ -58,13 +60,22 @@ async function store(databaseUrl: string, email: string, name: string, password:
   const sql = connectSql(databaseUrl, { applicationName: "hexmile-admin", max: 1 });
   try {
     const hash = await hasher.hash(password);
-    const rows = await sql`
-      insert into accounts (id, role, name, email, password_hash)
-      values (${uuidv7()}, 'admin', ${name}, ${email}, ${hash})
-      on conflict (email) do update set password_hash = excluded.password_hash
-      where accounts.role = 'admin'
-      returning 1`;
-    if (rows.length === 0) throw new Error(`${email} belongs to an account that is not an admin`);
+    await sql.begin(async (tx) => {
+      const [account] = await tx<{ id: string; isNew: boolean }[]>`
+        insert into accounts (id, role, name, email, password_hash)
+        values (${uuidv7()}, 'admin', ${name}, ${email}, ${hash})
+        on conflict (email) do update set password_hash = excluded.password_hash
+        where accounts.role = 'admin'
+        returning id, xmax = 0 as is_new`;
+      if (account === undefined) {
+        throw new Error(`${email} belongs to an account that is not an admin`);
+      }
+      // Whoever knew the old password is out.
+      await endSessions(tx, account.id);
+      const subject = { kind: "account", id: account.id };
+      const action = account.isNew ? "account.created" : "password.changed";
+      await audit(tx, { action, subject, details: { role: "admin" } });
+    });
   } finally {
     hasher.close();
     await sql.end({ timeout: 1 });

@@ -12,6 +12,9 @@ import { ProblemError, problemResponse } from "shared/problem/problem.ts";
 import { SECURITY_SCHEMES } from "./access.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { createRoutes, type GatewayApp } from "./http.ts";
+import { accountRoutes } from "./routes/account_routes.ts";
+import { apiKeyRoutes } from "./routes/api_key_routes.ts";
+import { auditRoutes } from "./routes/audit_routes.ts";
 import { authRoutes } from "./routes/auth_routes.ts";
 import { courierRoutes } from "./routes/courier_routes.ts";
 import { courierWorkRoutes } from "./routes/courier_work_routes.ts";
@@ -20,6 +23,8 @@ import { merchantRoutes } from "./routes/merchant_routes.ts";
 import { orderRoutes } from "./routes/order_routes.ts";
 import { pageRoutes } from "./routes/page_routes.ts";
 import { placeOrderRoutes } from "./routes/place_order_routes.ts";
+import { sessionRoutes } from "./routes/session_routes.ts";
+import { tokenRoutes } from "./routes/token_routes.ts";
 import { trackTicketRoutes } from "./routes/track_ticket_routes.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -33,6 +38,11 @@ export function createApp(
   for (
     const routes of [
       authRoutes(deps),
+      sessionRoutes(deps),
+      tokenRoutes(deps),
+      apiKeyRoutes(deps),
+      accountRoutes(deps),
+      auditRoutes(deps),
       merchantRoutes(deps),
       placeOrderRoutes(deps),
       orderRoutes(deps),
@@ -50,7 +60,7 @@ export function createApp(
     if (error instanceof HTTPException) return httpException(error, c.env.context);
     return errorResponse(error, c.env.context);
   });
-  const authenticate = (token: string) => deps.sessions.find(token);
+  const authenticate = (token: string) => deps.credentials.find(token);
   const fetch = serveRequests(
     deps,
     (request, context) => app.fetch(request, { context, authenticate }),

@@ -1,7 +1,8 @@
 import type { AddressBlock } from "shared/addresses/client_address.ts";
+import type { Credentials } from "shared/auth/credentials.ts";
 import type { PasswordHasher } from "shared/auth/password_hasher.ts";
 import type { ServerSecrets } from "shared/auth/server_secrets.ts";
-import type { Sessions } from "shared/auth/sessions.ts";
+import type { SigningKeys } from "shared/auth/signing_keys.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -23,7 +24,8 @@ export interface GatewayDeps {
   readonly sql: Sql;
   readonly redis: Redis;
   readonly keys: RedisKeys;
-  readonly sessions: Sessions;
+  readonly credentials: Credentials;
+  readonly signingKeys: SigningKeys;
   readonly hasher: PasswordHasher;
   readonly secrets: ServerSecrets;
   readonly regions: Regions;

@@ -1,6 +1,7 @@
+import { Credentials } from "shared/auth/credentials.ts";
 import { PasswordHasher } from "shared/auth/password_hasher.ts";
 import { deriveSecrets } from "shared/auth/server_secrets.ts";
-import { Sessions } from "shared/auth/sessions.ts";
+import { SigningKeys } from "shared/auth/signing_keys.ts";
 import { loadCity } from "shared/city/load_city.ts";
 import { speedOnlyInDemo } from "shared/config/fields.ts";
 import { createOutboxNotifier } from "shared/outbox/notifier.ts";
@@ -36,13 +37,26 @@ await runService({
     // Orders go on without Redis (DESIGN §11), so it only degrades.
     health.add("redis", () => redis.ping(), { required: false });
     const keys = redisKeys(config.REDIS_KEY_PREFIX);
+    const secrets = await deriveSecrets(config.SECRET_KEY);
+    const signingKeys = new SigningKeys({ sql, secrets, log });
+    // Now and not at the first token: verifiers that look meanwhile find it.
+    await signingKeys.current();
+    const tokenIssuer = config.TOKEN_ISSUER;
+    const credentials = new Credentials({ sql, redis, keys, log, tokenIssuer });
+    const stopping = new AbortController();
+    const following = credentials.run(stopping.signal);
+    onStop("credentials", async () => {
+      stopping.abort();
+      await following;
+    });
     return createApp({
       sql,
       redis,
       keys,
-      sessions: new Sessions({ sql, redis, keys, log }),
+      credentials,
+      signingKeys,
       hasher,
-      secrets: await deriveSecrets(config.SECRET_KEY),
+      secrets,
       regions: new Regions(sql),
       streets: await loadStreets(config.CITIES),
       notifyOutbox: createOutboxNotifier(sql, log),

@@ -3,22 +3,17 @@ import { z } from "@hono/zod-openapi";
 import { MAX_INDEXABLE_LAT } from "shared/geo/point.ts";
 import { ORDER_KINDS, ORDER_STATES } from "shared/orders/lifecycle.ts";
 import { COURIER_STATUSES } from "shared/orders/rows.ts";
-import { VEHICLES } from "shared/streets/vehicle.ts";
 
-const MAX_NAME = 100;
 const MAX_ADDRESS = 200;
 const MAX_NOTE = 500;
 const MAX_REASON = 200;
 const MAX_ITEMS = 50;
 const MAX_QUANTITY = 99;
 export const MAX_MONEY_MINOR = 100_000_000;
-/** Argon2 takes any length; the bound keeps a megabyte from being hashed. */
-const MAX_PASSWORD = 256;
-const MIN_PASSWORD = 10;
 export const MAX_PAGE = 100;
 
 /** Text that people write. What Postgres cannot store (NUL, half a surrogate pair) is refused. */
-function words(max: number) {
+export function words(max: number) {
   return z.string().max(max).refine((text) => !text.includes("\0") && text.isWellFormed(), {
     message: "must be well-formed Unicode without the character NUL",
   });
@@ -39,44 +34,6 @@ export const placeSchema = z.strictObject({
   ...coordinates,
   address: words(MAX_ADDRESS).optional(),
 }).openapi("Place");
-
-const email = z.string().max(254).pipe(z.email()).transform((text) => text.toLowerCase());
-const name = words(MAX_NAME).trim().min(1);
-
-export const registerSchema = z.discriminatedUnion("role", [
-  z.strictObject({
-    role: z.enum(["customer", "merchant"]),
-    email,
-    password: z.string().min(MIN_PASSWORD).max(MAX_PASSWORD),
-    name,
-  }),
-  z.strictObject({
-    role: z.literal("courier"),
-    email,
-    password: z.string().min(MIN_PASSWORD).max(MAX_PASSWORD),
-    name,
-    vehicle: z.enum(VEHICLES),
-    regionId: z.string().min(1).max(41),
-  }),
-]).openapi("Register");
-
-export const loginSchema = z.strictObject({
-  email,
-  password: z.string().min(1).max(MAX_PASSWORD),
-}).openapi("Login");
-
-export const accountSchema = z.object({
-  id: idSchema,
-  role: z.string(),
-  name: z.string(),
-  email: z.string(),
-}).openapi("Account");
-
-export const sessionSchema = z.object({
-  account: accountSchema,
-  token: z.string(),
-  expiresAt: instantSchema,
-}).openapi("Session");
 
 export const regionSchema = z.object({
   id: z.string(),

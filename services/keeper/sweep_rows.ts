@@ -20,6 +20,9 @@ const EXPIRED = {
   processed_events: "processed_at < clock_timestamp() - interval '7 days'",
   idempotency: "created_at < clock_timestamp() - interval '24 hours'",
   sessions: "expires_at < clock_timestamp()",
+  // Longer than anything remembers a credential that ended.
+  revocations: "at < clock_timestamp() - interval '1 hour'",
+  audit_log: "at < clock_timestamp() - interval '400 days'",
 } as const;
 
 export interface RowSweepOptions {

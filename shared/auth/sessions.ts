@@ -2,31 +2,132 @@ import { withTimeout } from "shared/clock/timeout.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { RedisKeys } from "shared/redis/keys.ts";
-import type { Queryable, Sql } from "shared/sql/connect.ts";
+import type { Queryable, Sql, Tx } from "shared/sql/connect.ts";
 import { type Principal, principalSchema, type Role } from "./principal.ts";
+import { noteRevoked } from "./revocations.ts";
 import { createToken, hashToken, hexOf } from "./token.ts";
 
 const SESSION_TTL_MS = 24 * 60 * 60_000;
+/** However often it is refreshed, a session is not older than this: then somebody signs in again. */
+const SESSION_MAX_AGE_MS = 30 * SESSION_TTL_MS;
+/** Sessions of one account; the oldest are ended beyond it. */
+const MAX_SESSIONS = 100;
 /** Bounds how long a logout could go unseen if Redis missed it. */
 const CACHE_TTL_MS = 300_000;
 /** Postgres is asked instead after this long: a Redis that hangs must not hold every request. */
 const CACHE_TIMEOUT_MS = 150;
 /** Stands in the cache for a session that was ended, so that a look-up under way cannot revive it. */
 const ENDED = "ended";
+const MAX_USER_AGENT = 200;
 
-/** Opens a session; the token is shown once and only its hash is stored. */
-export async function createSession(
-  sql: Queryable,
+/** A session just opened or refreshed. The token is shown once and only its hash is stored. */
+export interface OpenedSession {
+  readonly sessionId: string;
+  readonly token: string;
+  readonly expiresAt: Date;
+}
+
+/** A session that ended in a transaction; `Sessions.forget` takes it out of the cache. */
+export interface EndedSession {
+  readonly id: string;
+  readonly tokenHash: Uint8Array;
+}
+
+export interface OpenOptions {
+  /** The password that was verified; one that was changed meanwhile opens nothing. */
+  readonly passwordHash?: string;
+  readonly userAgent?: string | undefined;
+}
+
+/**
+ * Opens a session in the caller's transaction; undefined when the account is gone, suspended, or
+ * has another password by now. It waits for a change of the account that is under way (`for
+ * share`), so a session cannot slip in between a suspension and the end of all sessions.
+ */
+export async function openSession(
+  tx: Queryable,
   accountId: string,
-): Promise<{ token: string; expiresAt: Date }> {
+  options: OpenOptions = {},
+): Promise<OpenedSession | undefined> {
   const token = createToken();
+  const { passwordHash, userAgent } = options;
+  const [row] = await tx<{ id: string; expiresAt: Date }[]>`
+    insert into sessions (id, token_hash, account_id, expires_at, user_agent)
+    select gen_random_uuid(), ${await hashToken(token)}, id,
+      clock_timestamp() + ${SESSION_TTL_MS} * interval '1 millisecond',
+      ${userAgent?.slice(0, MAX_USER_AGENT) ?? null}
+    from (
+      select id from accounts
+      where id = ${accountId} and suspended_at is null
+        and password_hash = coalesce(${passwordHash ?? null}, password_hash)
+      for share
+    ) account
+    returning id, expires_at`;
+  return row === undefined ? undefined : { sessionId: row.id, token, expiresAt: row.expiresAt };
+}
+
+/** Opens a session of an account that is there. @throws when it is not. */
+export async function createSession(sql: Queryable, accountId: string): Promise<OpenedSession> {
+  const opened = await openSession(sql, accountId);
+  if (opened === undefined) throw new Error("no session: the account is gone or suspended");
+  return opened;
+}
+
+/** Which sessions of an account. */
+export interface SessionChoice {
+  readonly only?: string | undefined;
+  readonly except?: string | undefined;
+}
+
+/** Ends sessions of an account in the caller's transaction; then, after it, `Sessions.forget`. */
+export async function endSessions(
+  tx: Queryable,
+  accountId: string,
+  choice: SessionChoice = {},
+): Promise<EndedSession[]> {
+  const { only = null, except = null } = choice;
+  const ended = await tx<EndedSession[]>`
+    delete from sessions
+    where account_id = ${accountId} and (${only}::uuid is null or id = ${only})
+      and (${except}::uuid is null or id <> ${except})
+    returning id, token_hash`;
+  await noteRevoked(tx, ended.map(({ id }) => id));
+  return ended;
+}
+
+/** Ends the oldest sessions beyond the bound. As `endSessions`. */
+export async function endOldestSessions(tx: Queryable, accountId: string): Promise<EndedSession[]> {
+  const ended = await tx<EndedSession[]>`
+    delete from sessions where id in (
+      select id from sessions where account_id = ${accountId}
+      order by created_at desc, id offset ${MAX_SESSIONS})
+    returning id, token_hash`;
+  await noteRevoked(tx, ended.map(({ id }) => id));
+  return ended;
+}
+
+/** A session as its owner sees it. */
+export interface SessionView {
+  readonly id: string;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly userAgent: string | null;
+}
+
+/** An account's sessions, the newest first. */
+export async function listSessions(sql: Queryable, accountId: string): Promise<SessionView[]> {
+  return await sql<SessionView[]>`
+    select id, created_at, expires_at, user_agent from sessions
+    where account_id = ${accountId} and expires_at > clock_timestamp()
+    order by created_at desc, id limit ${MAX_SESSIONS}`;
+}
+
+/** When a session ends; undefined when it has. */
+export async function findSessionEnd(sql: Queryable, id: string): Promise<Date | undefined> {
   const [row] = await sql<{ expiresAt: Date }[]>`
-    insert into sessions (token_hash, account_id, expires_at)
-    values (${await hashToken(token)}, ${accountId},
-      clock_timestamp() + ${SESSION_TTL_MS} * interval '1 millisecond')
-    returning expires_at`;
-  if (row === undefined) throw new Error("insert into sessions returned nothing");
-  return { token, expiresAt: row.expiresAt };
+    select s.expires_at from sessions s join accounts a on a.id = s.account_id
+    where s.id = ${id} and s.expires_at > clock_timestamp() and a.suspended_at is null`;
+  return row?.expiresAt;
 }
 
 /** Looks sessions up: Redis first, Postgres behind it (and alone where Redis is away). */
@@ -90,13 +191,53 @@ export class Sessions {
     );
   }
 
-  /** Ends a session at once. Postgres first: it decides. */
-  async end(token: string): Promise<void> {
-    const hash = await hashToken(token);
-    await this.#sql`delete from sessions where token_hash = ${hash}`;
-    const key = this.#keys.session(hexOf(hash));
-    await this.#redis.set(key, ENDED, "PX", CACHE_TTL_MS).catch((error) =>
-      this.#log.warn("session stays cached until its short life ends", { error })
+  /**
+   * Gives a session another token and another day; the old token ends at once. The session keeps
+   * its id, so what was opened with it stays open.
+   *
+   * @returns undefined when the token is not valid, or the session too old to go on.
+   */
+  async refresh(token: string): Promise<OpenedSession | undefined> {
+    const fresh = createToken();
+    const tokenHash = await hashToken(token);
+    const [row] = await this.#sql<{ id: string; expiresAt: Date }[]>`
+      update sessions set token_hash = ${await hashToken(fresh)},
+        refreshed_at = clock_timestamp(),
+        expires_at = least(clock_timestamp() + ${SESSION_TTL_MS} * interval '1 millisecond',
+          created_at + ${SESSION_MAX_AGE_MS} * interval '1 millisecond')
+      where token_hash = ${tokenHash} and expires_at > clock_timestamp()
+        and created_at > clock_timestamp() - ${SESSION_MAX_AGE_MS} * interval '1 millisecond'
+      returning id, expires_at`;
+    if (row === undefined) return undefined;
+    await this.forget([{ id: row.id, tokenHash }]);
+    return { sessionId: row.id, token: fresh, expiresAt: row.expiresAt };
+  }
+
+  /**
+   * Ends the session of a token at once. Postgres first: it decides.
+   *
+   * @param within runs in the same transaction.
+   */
+  async end(token: string, within?: (tx: Tx) => Promise<void>): Promise<void> {
+    const tokenHash = await hashToken(token);
+    const ended = await this.#sql.begin(async (tx) => {
+      const rows = await tx<EndedSession[]>`
+        delete from sessions where token_hash = ${tokenHash} returning id, token_hash`;
+      await noteRevoked(tx, rows.map(({ id }) => id));
+      await within?.(tx);
+      return rows;
+    });
+    await this.forget(ended);
+  }
+
+  /** Takes ended sessions out of the cache, after the commit that ended them. */
+  async forget(ended: readonly EndedSession[]): Promise<void> {
+    const marks = ended.map(({ tokenHash }) =>
+      this.#redis.set(this.#keys.session(hexOf(tokenHash)), ENDED, "PX", CACHE_TTL_MS)
+    );
+    await Promise.all(marks).catch((error) =>
+      // Each process also reads which sessions ended, so nobody accepts them longer than 5 s.
+      this.#log.warn("ended sessions stay cached until their short life ends", { error })
     );
   }
 }
@@ -109,5 +250,5 @@ function parsePrincipal(text: string): Principal | undefined {
 
 /** The token of an `Authorization: Bearer` header; undefined when there is none. */
 export function bearerToken(header: string | null | undefined): string | undefined {
-  return /^Bearer ([A-Za-z0-9_-]{16,512})$/.exec(header ?? "")?.[1];
+  return /^Bearer ([A-Za-z0-9._-]{16,2048})$/.exec(header ?? "")?.[1];
 }

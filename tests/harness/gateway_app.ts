@@ -4,10 +4,12 @@
  * word about the inside.
  */
 import assert from "node:assert/strict";
+import { Credentials } from "shared/auth/credentials.ts";
 import { PasswordHasher } from "shared/auth/password_hasher.ts";
 import type { Role } from "shared/auth/principal.ts";
 import { deriveSecrets } from "shared/auth/server_secrets.ts";
-import { createSession, Sessions } from "shared/auth/sessions.ts";
+import { createSession } from "shared/auth/sessions.ts";
+import { SigningKeys } from "shared/auth/signing_keys.ts";
 import { createLog } from "shared/log/log.ts";
 import { createMetrics } from "shared/metrics/metrics.ts";
 import { isUuid } from "shared/ids/uuid.ts";
@@ -78,7 +80,8 @@ export function startGateway(
   const deps: GatewayDeps = {
     sql,
     keys,
-    sessions: new Sessions({ sql, redis, keys, log }),
+    credentials: new Credentials({ sql, redis, keys, log, tokenIssuer: "hexmile" }),
+    signingKeys: new SigningKeys({ sql, secrets: TEST_SECRETS, log }),
     hasher,
     secrets: TEST_SECRETS,
     regions: new Regions(sql),
