@@ -88,7 +88,9 @@ async function trim(
     await pause(TRIM_MS, signal);
     for (const rule of rules) {
       try {
-        metrics.trimmed.inc(await trimStream(redis, rule, Date.now()));
+        // Redis stamped the entries, so its clock tells their age.
+        const [seconds] = await redis.time();
+        metrics.trimmed.inc(await trimStream(redis, rule, Number(seconds) * 1000));
       } catch (error) {
         log.warn("stream not trimmed; it is tried again", { stream: rule.stream, error });
       }

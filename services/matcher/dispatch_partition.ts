@@ -112,7 +112,7 @@ async function runTicks(options: DispatchOptions, ticking: Ticking): Promise<voi
     try {
       if (performance.now() >= reloadAtMs) {
         await ticking.state.load(options.sql);
-        ticking.board.prune(Date.now());
+        ticking.board.prune(performance.now());
         reloadAtMs = performance.now() + RELOAD_MS;
       }
       await tick(options, ticking);
@@ -140,7 +140,7 @@ async function tick(options: DispatchOptions, ticking: Ticking): Promise<void> {
     orders,
     couriers,
     policy: region.policy.dispatch,
-    nowMs: Date.now(),
+    nowMs: startedAtMs,
   });
   options.metrics.tickDuration.observe((performance.now() - startedAtMs) / 1000);
   for (let start = 0; start < matches.length; start += MAX_PARALLEL_OFFERS) {

@@ -15,12 +15,14 @@ interface OrderRow {
   readonly asked: readonly {
     readonly courierId: string;
     readonly status: AskedCourier["outcome"];
-    readonly closedAtMs: number;
+    /** By the database's clock, which stamped it. */
+    readonly closedForMs: number;
   }[];
 }
 
 /**
- * Orders of a partition that wait for a courier.
+ * Orders of a partition that wait for a courier. Their times are on this process's monotonic clock:
+ * neither a wall clock that jumps nor one that differs from the database's can shift them.
  *
  * @param ids only these; all of the partition when absent.
  */
@@ -31,13 +33,14 @@ export async function readOpenOrders(
   ids?: readonly string[],
 ): Promise<OpenOrder[]> {
   if (ids?.length === 0) return [];
+  const readAtMs = performance.now();
   const rows = await sql<OrderRow[]>`
     select o.id, o.kind, o.status, o.pickup_lat, o.pickup_lon, o.distance_m,
       exists (select 1 from assignments where order_id = o.id and ended_at is null)
         or exists (select 1 from offers where order_id = o.id and status = 'pending') as is_taken,
       coalesce((
         select jsonb_agg(jsonb_build_object('courierId', courier_id, 'status', status,
-          'closedAtMs', extract(epoch from closed_at) * 1000))
+          'closedForMs', extract(epoch from clock_timestamp() - closed_at) * 1000))
         from offers where order_id = o.id and status <> 'pending'
       ), '[]') as asked
     from orders o
@@ -48,10 +51,10 @@ export async function readOpenOrders(
     id: row.id,
     pickup: { lat: row.pickupLat, lon: row.pickupLon },
     tripM: row.distanceM,
-    asked: row.asked.map(({ courierId, status, closedAtMs }) => ({
+    asked: row.asked.map(({ courierId, status, closedForMs }) => ({
       courierId,
       outcome: status,
-      closedAtMs,
+      closedAtMs: readAtMs - closedForMs,
     })),
   }));
 }

@@ -1,6 +1,8 @@
 /**
  * Where every courier of a partition was last heard, in this process's memory: fed by the position
- * stream, so that a decision asks nobody. Ages are on Redis's clock, which also stamped the fixes.
+ * stream, so that a decision asks nobody. Redis stamped the fixes; here their times stand on this
+ * process's monotonic clock (`performance.now()`): a wall clock that jumps would make every courier
+ * look silent, or nobody.
  */
 import { parseStreamedFixes, type StreamedFix } from "shared/availability/availability.ts";
 import { HIDDEN_AFTER_MS } from "shared/availability/scripts.ts";
@@ -17,13 +19,13 @@ const FORGET_AFTER_MS = 60 * 60_000;
 
 export interface KnownPosition {
   readonly point: Point;
-  /** On this process's clock. */
+  /** On this process's monotonic clock. */
   readonly receivedAtMs: number;
 }
 
 export class PositionBoard {
   readonly #positions = new Map<string, KnownPosition & { readonly recordedAtMs: number }>();
-  /** Redis's clock minus ours. */
+  /** Redis's wall clock minus our monotonic one. */
   #clockAheadMs = 0;
   #lastId = "0";
 
@@ -80,7 +82,7 @@ export class PositionBoard {
   async #startBeforeFresh(redis: Redis): Promise<void> {
     const [seconds, micros] = await redis.time();
     const redisNowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-    this.#clockAheadMs = redisNowMs - Date.now();
+    this.#clockAheadMs = redisNowMs - performance.now();
     this.#lastId = `${redisNowMs - HIDDEN_AFTER_MS}-0`;
   }
 
