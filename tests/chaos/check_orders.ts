@@ -8,7 +8,10 @@ import {
 } from "shared/orders/lifecycle.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import { brokenRules } from "../harness/order_rules.ts";
+import { missingConstraints } from "./constraints.ts";
 import type { Evidence, Violation } from "./evidence.ts";
+import type { History } from "./history.ts";
+import { ownersAtOffers } from "./notary.ts";
 
 /** A timer may be late by keeper's longest sleep and a restart of it. */
 const TIMER_GRACE_S = 10;
@@ -29,7 +32,9 @@ export async function checkAccepted({ sql, history }: Evidence): Promise<Violati
   const byKey = Map.groupBy(answers, (answer) => answer.key);
   for (const [key, told] of history.toldIds()) {
     const stored = byKey.get(key) ?? [];
-    const attempts = history.attempts.filter((attempt) => attempt.key === key);
+    const attempts = history.attempts.filter((attempt) =>
+      attempt.key === key && attempt.op !== "reuse"
+    );
     if (told.size > 1) broken(`key ${key} was told orders ${[...told].join(" and ")}`);
     if (stored.length > 1) broken(`key ${key} has ${stored.length} stored answers`);
     for (const id of told) {
@@ -45,6 +50,7 @@ export async function checkAccepted({ sql, history }: Evidence): Promise<Violati
     const refused = attempts.find((attempt) => attempt.outcome === "fail");
     if (refused !== undefined) broken(`key ${key} was refused: ${refused.status} ${refused.code}`);
   }
+  violations.push(...answerErrors(history));
   const wanted = new Set(answers.map(({ orderId }) => orderId));
   for (const id of orders) {
     if (!wanted.has(id)) broken(`order ${id} exists and nobody's key made it`);
@@ -55,6 +61,22 @@ export async function checkAccepted({ sql, history }: Evidence): Promise<Violati
     }
   }
   return violations;
+}
+
+/** A key keeps one request and one answer: another body with it is refused. */
+function answerErrors(history: History): Violation[] {
+  const details: string[] = [];
+  const hashes = new Map<string, string>();
+  for (const { key, op, answerHash, status, code } of history.attempts) {
+    if (op === "reuse" && code !== "idempotency.key_reused") {
+      details.push(`key ${key} came with another body and was answered ${status} ${code}`);
+    }
+    if (answerHash === undefined || op === "reuse") continue;
+    const first = hashes.get(key) ?? answerHash;
+    hashes.set(key, first);
+    if (first !== answerHash) details.push(`key ${key} got two different answers`);
+  }
+  return details.map((detail) => ({ rule: "I1", detail }));
 }
 
 interface Step {
@@ -91,10 +113,29 @@ function isLegal(kind: OrderKind, from: OrderState, to: OrderState): boolean {
 }
 
 /** I3: by the rows as they stand, and by the intervals of all assignments there ever were. */
-export async function checkAssignments({ sql }: Evidence): Promise<Violation[]> {
-  const rules = await brokenRules(sql);
-  const overlaps = await overlappingAssignments(sql);
-  return [...rules, ...overlaps].map((detail) => ({ rule: "I3", detail }));
+export async function checkAssignments(evidence: Evidence): Promise<Violation[]> {
+  const { sql } = evidence;
+  const details = [
+    ...await brokenRules(sql),
+    ...await overlappingAssignments(sql),
+    ...await offersOfOthers(evidence),
+    ...await missingConstraints(sql),
+  ];
+  return details.map((detail) => ({ rule: "I3", detail }));
+}
+
+/** Offers of a process that did not own the region when it made them. */
+async function offersOfOthers({ sql, logLines }: Evidence): Promise<string[]> {
+  const owners = await ownersAtOffers(sql);
+  return logLines.flatMap((line) => {
+    const [, maker] = /^(\S+) .*"message":"offer made"/.exec(line) ?? [];
+    const [, offerId] = /"offerId":"([^"]+)"/.exec(line) ?? [];
+    if (maker === undefined || offerId === undefined || !owners.has(offerId)) return [];
+    const owner = owners.get(offerId);
+    return owner === maker
+      ? []
+      : [`${maker} made offer ${offerId} while ${owner} owned the region`];
+  });
 }
 
 async function overlappingAssignments(sql: Sql): Promise<string[]> {

@@ -1,5 +1,6 @@
 /** Rule I10: what the processes wrote and how they ended. */
-import type { Evidence, Violation } from "./evidence.ts";
+import type { Evidence, Expected, Violation } from "./evidence.ts";
+import type { Ending } from "./world.ts";
 
 /** A pair of coordinates as our code would write it. */
 const COORDINATES = /"(?:lat|lon)":-?\d/;
@@ -20,12 +21,28 @@ export function checkProcesses(evidence: Evidence): Violation[] {
     }
     if (UNHANDLED.test(line)) details.push(`unhandled: ${line.slice(0, MAX_QUOTED)}`);
   }
-  const killed = [...expected.killed ?? []];
-  for (const { name, signal, code } of endings) {
-    const at = killed.indexOf(name);
-    if (at === -1) details.push(`${name} ended by itself (${signal ?? `exit code ${code}`})`);
-    else killed.splice(at, 1);
-  }
-  for (const name of killed) details.push(`${name} was to be killed and was not`);
+  details.push(...unexpectedEndings(endings, expected));
   return details.map((detail) => ({ rule: "I10", detail }));
+}
+
+function unexpectedEndings(
+  endings: readonly Ending[],
+  { killed = [], drained = [] }: Expected,
+): string[] {
+  const details: string[] = [];
+  const toKill = [...killed];
+  const toDrain = [...drained];
+  const takeOff = (names: string[], name: string) => {
+    const at = names.indexOf(name);
+    if (at !== -1) names.splice(at, 1);
+    return at !== -1;
+  };
+  for (const { name, signal, code } of endings) {
+    if (signal === null && code === 0 && takeOff(toDrain, name)) continue;
+    if (takeOff(toKill, name)) continue;
+    details.push(`${name} ended by itself (${signal ?? `exit code ${code}`})`);
+  }
+  for (const name of toKill) details.push(`${name} was to be killed and was not`);
+  for (const name of toDrain) details.push(`${name} was to drain and end with exit code 0`);
+  return details;
 }

@@ -1,6 +1,7 @@
 /** Rules about what stands in Redis: index, event stream, groups. */
 import { HIDDEN_AFTER_MS } from "shared/availability/scripts.ts";
 import type { Redis } from "ioredis";
+import { readGeneration } from "shared/redis/generation.ts";
 import type { CourierStatus } from "shared/orders/rows.ts";
 import { eventually } from "../harness/eventually.ts";
 import type { Evidence, Violation } from "./evidence.ts";
@@ -76,6 +77,10 @@ export async function checkPublished(evidence: Evidence): Promise<Violation[]> {
       broken(`events of ${key} are out of order: ${eventId} came before ${before.id}`);
     }
     lastPlace.set(key, { place, id: eventId });
+  }
+  const generation = await readGeneration(sql);
+  if (generation !== evidence.generation && expected.isRedisWiped !== true) {
+    broken(`Redis was rebuilt (${evidence.generation} to ${generation}) and had lost nothing`);
   }
   for (const id of places.keys()) broken(`the stream has event ${id}, which the outbox has not`);
   return violations;

@@ -4,6 +4,7 @@
  * word. `checker_test.ts` proves that each rule can fail.
  */
 import { checkAccepted, checkAssignments, checkLives, checkNothingLeft } from "./check_orders.ts";
+import { checkEffects } from "./check_effects.ts";
 import { checkProcesses } from "./check_processes.ts";
 import { checkConsumed, checkIndex, checkPublished } from "./check_streams.ts";
 import { checkTracks } from "./check_tracks.ts";
@@ -19,8 +20,10 @@ export async function checkAll(evidence: Evidence): Promise<Violation[]> {
     await checkTracks(evidence),
     await checkPublished(evidence),
     await checkConsumed(evidence),
+    await checkEffects(evidence),
     await checkNothingLeft(evidence),
     checkProcesses(evidence),
+    [...evidence.sampled],
   ];
   return found.flat();
 }

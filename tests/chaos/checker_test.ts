@@ -1,132 +1,24 @@
 /** Proves the oracle: each rule passes a healthy run, and fails on damage made for it. */
 import assert from "node:assert/strict";
 import { pause } from "shared/clock/timeout.ts";
+import { raiseGeneration } from "shared/redis/generation.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { CourierIndex } from "../harness/couriers.ts";
-import { assign, createDispatchWorld, newOrder, step } from "../harness/dispatch_world.ts";
+import { offersOf } from "../harness/order_facts.ts";
 import { insertCourier } from "../harness/fixtures.ts";
-import { openRelay, PARTITION, relayAll } from "../harness/outbox.ts";
-import type { TestStores } from "../harness/stores.ts";
+import { PARTITION } from "../harness/outbox.ts";
 import type { Frame } from "../harness/track_viewer.ts";
-import { withStores } from "../harness/with_stores.ts";
+import { checkEffects } from "./check_effects.ts";
 import { checkAccepted, checkAssignments, checkLives, checkNothingLeft } from "./check_orders.ts";
 import { checkProcesses } from "./check_processes.ts";
-import { checkConsumed, checkIndex, checkPublished, EVENT_GROUPS } from "./check_streams.ts";
+import { checkConsumed, checkIndex, checkPublished } from "./check_streams.ts";
 import { checkTracks } from "./check_tracks.ts";
 import { checkAll } from "./checker.ts";
-import type { Evidence, Expected, TrackRecord, Violation } from "./evidence.ts";
+import type { Expected, TrackRecord } from "./evidence.ts";
+import { assertFound, SECRET, tell, withHealthyRun } from "./healthy_run.ts";
 import { History } from "./history.ts";
-
-const KEY = "key-1";
-const SECRET = "the-secret-of-a-link";
-
-/** A run in which one parcel was accepted, carried by a courier and delivered. */
-interface HealthyRun {
-  readonly stores: TestStores;
-  readonly orderId: string;
-  readonly courierId: string;
-  readonly evidence: Evidence;
-  /** The evidence with some of it exchanged. */
-  bent(changes: Partial<Evidence>): Evidence;
-}
-
-async function withHealthyRun(use: (run: HealthyRun) => Promise<void>): Promise<void> {
-  await withStores(async (stores) => {
-    const { sql, redis, keys } = stores;
-    const world = await createDispatchWorld(sql);
-    const orderId = await newOrder(world, { kind: "parcel" });
-    const courierId = await insertCourier(sql);
-    await assign(world, orderId, courierId);
-    for (const action of ["pick_up", "depart", "deliver"] as const) {
-      await step(world, orderId, courierId, action);
-    }
-    await sql`
-      insert into idempotency (account_id, key, request_hash, status, body)
-      values (${world.customerId}, ${KEY}, '\\x00', 201, ${sql.json({ id: orderId })})`;
-    await relayAll(await openRelay(stores));
-    for (const group of EVENT_GROUPS) {
-      await redis.xgroup("CREATE", keys.events(PARTITION), group, "$");
-    }
-    await isIndexed(stores, courierId);
-    const history = new History();
-    tell(history, "ok", orderId);
-    const evidence: Evidence = {
-      sql,
-      redis,
-      keys,
-      partition: PARTITION,
-      history,
-      tracks: [await seenTrack(stores, orderId)],
-      logLines: ['gateway | {"level":"info","message":"request"}'],
-      endings: [],
-      secrets: [SECRET],
-      expected: {},
-    };
-    await use({
-      stores,
-      orderId,
-      courierId,
-      evidence,
-      bent: (changes) => ({ ...evidence, ...changes }),
-    });
-  });
-}
-
-async function isIndexed(stores: TestStores, courierId: string): Promise<void> {
-  const [row] = await stores.sql<{ version: number }[]>`
-    select version from couriers where id = ${courierId}`;
-  const { availability } = new CourierIndex(stores);
-  await availability.applyStatus(courierId, "available", row?.version ?? 0);
-  const fix = { lat: 57.7, lon: 11.9, recordedAt: new Date().toISOString() };
-  await availability.applyFixes([{ courierId, fix }]);
-}
-
-function tell(history: History, outcome: "ok" | "fail" | "unknown", orderId?: string): void {
-  history.add({
-    op: "place",
-    key: KEY,
-    customer: 1,
-    invokedAtMs: 0,
-    endedAtMs: 1,
-    outcome,
-    status: outcome === "ok" ? 201 : null,
-    ...(orderId === undefined ? {} : { orderId }),
-  });
-}
-
-/** A track as a watcher sees it that breaks off once and resumes. */
-async function seenTrack({ sql }: TestStores, orderId: string): Promise<TrackRecord> {
-  const changes = await sql<{ version: number; to: string }[]>`
-    select aggregate_version as version, data ->> 'to' as to from outbox
-    where key = ${orderId} and type = 'order.status_changed' order by id`;
-  const epoch = "e";
-  const statuses: Frame[] = changes.map(({ version, to }, index) => ({
-    type: "status",
-    epoch,
-    seq: index + 1,
-    version,
-    status: to,
-  }));
-  const snapshot: Frame = { type: "snapshot", epoch, seq: 0, order: { stateTimes: {} } };
-  const resumed: Frame = { type: "resumed", epoch, seq: 1 };
-  return {
-    orderId,
-    ended: "delivered",
-    connections: [
-      { since: undefined, frames: [snapshot, ...statuses.slice(0, 1)] },
-      { since: `${epoch}:1`, frames: [resumed, ...statuses.slice(1)] },
-    ],
-  };
-}
-
-/** Asserts that the rule is broken, in words that name the damage. */
-function assertFound(violations: readonly Violation[], rule: string, words: RegExp): void {
-  const found = violations.filter((violation) => violation.rule === rule);
-  assert.ok(
-    found.some(({ detail }) => words.test(detail)),
-    `${rule} ${words} is not in ${JSON.stringify(violations, null, 1)}`,
-  );
-}
+import { installNotary } from "./notary.ts";
+import { type CourierSample, IndexJudge } from "./sampler.ts";
 
 Deno.test("checkAll() finds nothing in a healthy run", async () => {
   await withHealthyRun(async ({ evidence }) => {
@@ -326,4 +218,148 @@ Deno.test("checkProcesses() finds secrets, coordinates, unhandled errors and pro
     assertFound(checkProcesses(run.bent({ expected })), "I10", /was to be killed and was not/);
     return Promise.resolve();
   });
+});
+
+Deno.test("checkAccepted() finds two answers to one key, and a key that takes another body", async () => {
+  await withHealthyRun(async ({ bent, orderId }) => {
+    const history = new History();
+    tell(history, "ok", orderId, { answerHash: "a" });
+    tell(history, "ok", orderId, { op: "replay", answerHash: "b" });
+    tell(history, "ok", orderId, { op: "reuse" });
+    const violations = await checkAccepted(bent({ history }));
+    assertFound(violations, "I1", /got two different answers/);
+    assertFound(violations, "I1", /came with another body and was answered 201/);
+  });
+});
+
+Deno.test("checkAssignments() finds each unique rule that the database lost", async () => {
+  const lost = [
+    ["drop index assignments_one_active_per_order", /two active assignments of an order/],
+    ["drop index offers_one_pending_per_order", /two pending offers of an order/],
+    ["drop index offers_one_pending_per_courier", /two pending offers to a courier/],
+    ["alter table outbox drop constraint outbox_pkey", /two events of one place/],
+    ["alter table processed_events drop constraint processed_events_pkey", /two effects of one/],
+    ["alter table idempotency drop constraint idempotency_pkey", /two answers to one key/],
+  ] as const;
+  await withHealthyRun(async ({ evidence, stores: { sql } }) => {
+    // One stays free of offers and another is needed for two offers of an order.
+    await insertCourier(sql);
+    for (const [statement, words] of lost) {
+      await sql.unsafe(statement);
+      assertFound(await checkAssignments(evidence), "I3", words);
+    }
+    const [row] = await sql<{ rows: number }[]>`
+      select count(*)::int as rows from assignments where ended_at is null`;
+    assert.equal(row?.rows, 0, "a probe left something behind");
+  });
+});
+
+Deno.test("checkAssignments() finds an offer of a process that did not own the region", async () => {
+  await withHealthyRun(async ({ bent, stores: { sql }, orderId }) => {
+    await installNotary(sql);
+    const [offer] = await offersOf(sql, orderId);
+    assert.ok(offer !== undefined);
+    await sql`insert into chaos.offers_made values (${offer.id}, 'matcher:matcher-2:a')`;
+    const line = (maker: string) =>
+      `${maker} | {"message":"offer made","orderId":"${orderId}","offerId":"${offer.id}"}`;
+    const own = await checkAssignments(bent({ logLines: [line("matcher-2")] }));
+    assert.deepEqual(own, []);
+    const foreign = await checkAssignments(bent({ logLines: [line("matcher")] }));
+    assertFound(foreign, "I3", /matcher made offer .* while matcher-2 owned the region/);
+  });
+});
+
+Deno.test("the notary notes who holds the region's lease when an offer is made", async () => {
+  await withHealthyRun(async ({ stores: { sql }, orderId }) => {
+    await installNotary(sql);
+    const [order] = await sql<{ region: string; shard: number }[]>`
+      select region, shard from orders where id = ${orderId}`;
+    const name = `consumer:matcher:${order?.region}:${order?.shard}`;
+    await sql`
+      insert into leases (name, owner, fence, expires_at)
+      values (${name}, 'matcher:matcher-2:a', 1, clock_timestamp() + interval '1 minute')`;
+    await sql`update offers set id = gen_random_uuid() where order_id = ${orderId}`;
+    await sql`
+      insert into offers select (jsonb_populate_record(o,
+        jsonb_build_object('id', gen_random_uuid()))).* from offers o`;
+    const noted = await sql<{ owner: string }[]>`select owner from chaos.offers_made`;
+    assert.deepEqual([...noted], [{ owner: "matcher:matcher-2:a" }]);
+  });
+});
+
+Deno.test("checkPublished() finds a rebuild of a Redis that had lost nothing", async () => {
+  await withHealthyRun(async ({ evidence, bent, stores: { sql } }) => {
+    await raiseGeneration(sql);
+    assertFound(
+      await checkPublished(evidence),
+      "I6",
+      /was rebuilt \(1 to 2\) and had lost nothing/,
+    );
+    assert.deepEqual(await checkPublished(bent({ expected: { isRedisWiped: true } })), []);
+  });
+});
+
+Deno.test("checkEffects() finds a status that never reached Redis and frames that are lost or doubled", async () => {
+  await withHealthyRun(async ({ evidence, bent, stores, orderId, courierId }) => {
+    const { redis, keys, sql } = stores;
+    await redis.hset(keys.courier(PARTITION, courierId), "version", "1");
+    assertFound(await checkEffects(evidence), "I7", /ingest's effect is available at 1/);
+    const track = keys.track(PARTITION, orderId);
+    const [first] = await redis.xrange(track, "-", "+");
+    assert.ok(first !== undefined);
+    await redis.xdel(track, first[0]);
+    assertFound(
+      await checkEffects(evidence),
+      "I7",
+      /courier frames of .* are \[6 assignment.ended\]/,
+    );
+    await redis.xadd(track, "*", ...first[1]);
+    assertFound(await checkEffects(evidence), "I7", /are \[6 assignment.ended, 3 assignment.creat/);
+    const [last] = await redis.xrevrange(track, "+", "-", "COUNT", 1);
+    await redis.xdel(track, last?.[0] ?? "");
+    const afterWipe = await checkEffects(bent({ expected: { isRedisWiped: true } }));
+    assert.ok(!afterWipe.some(({ detail }) => detail.includes("track")), JSON.stringify(afterWipe));
+    await redis.del(keys.courier(PARTITION, courierId));
+    assertFound(await checkEffects(evidence), "I7", /ingest's effect is null at null/);
+    await sql`update couriers set status = 'offline' where id = ${courierId}`;
+    const left = await checkEffects(evidence);
+    assert.ok(!left.some(({ detail }) => detail.includes("ingest")), JSON.stringify(left));
+  });
+});
+
+Deno.test("checkProcesses() wants a process that drains to end by itself and with success", async () => {
+  await withHealthyRun((run) => {
+    const expected: Expected = { drained: ["matcher"] };
+    const errorsOf = (signal: string | null, code: number) =>
+      checkProcesses(run.bent({ expected, endings: [{ name: "matcher", signal, code }] }));
+    assert.deepEqual(errorsOf(null, 0), []);
+    assertFound(errorsOf(null, 1), "I10", /matcher ended by itself \(exit code 1\)/);
+    assertFound(errorsOf("SIGKILL", 137), "I10", /was to drain and end with exit code 0/);
+    return Promise.resolve();
+  });
+});
+
+const BUSY: CourierSample = {
+  id: "c1",
+  status: "busy",
+  version: 2,
+  hashStatus: "available",
+  isIndexed: true,
+  isAcknowledged: true,
+};
+
+Deno.test("IndexJudge gives 2 s from the acknowledgement, and none inside Redis", () => {
+  const judge = new IndexJudge();
+  judge.judge([{ ...BUSY, isAcknowledged: false }], 0);
+  judge.judge([{ ...BUSY, isAcknowledged: false }], 60_000);
+  assert.equal(judge.longestBehindMs, 60_000);
+  judge.judge([BUSY], 61_000);
+  judge.judge([BUSY], 63_000);
+  assert.equal(judge.violations.length, 0);
+  judge.judge([BUSY], 63_001);
+  judge.judge([BUSY], 64_000);
+  assert.equal(judge.violations.length, 1);
+  judge.judge([{ ...BUSY, hashStatus: "busy", isIndexed: false }], 65_000);
+  judge.judge([{ ...BUSY, hashStatus: "busy" }], 66_000);
+  assert.match(judge.violations.at(-1)?.detail ?? "", /while its hash said busy/);
 });

@@ -10,7 +10,7 @@ import { customerHomes } from "shared/city/start_points.ts";
 import { pause } from "shared/clock/timeout.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { demoEmail } from "../../deploy/local/demo/seed.ts";
-import type { History, Outcome } from "./history.ts";
+import type { Attempt, History, Outcome } from "./history.ts";
 
 /** Shorter than what the gateway itself waits for, so that outcomes do stay unknown. */
 const REQUEST_TIMEOUT_MS = 4_000;
@@ -28,7 +28,7 @@ export interface PlacedOrder {
 interface Wish {
   readonly customer: number;
   readonly key: string;
-  readonly body: unknown;
+  readonly body: Readonly<Record<string, unknown>>;
 }
 
 interface Answer {
@@ -36,6 +36,7 @@ interface Answer {
   readonly status: number | null;
   readonly code?: string;
   readonly order?: { readonly id: string; readonly tracking: { readonly token: string } };
+  readonly answerHash?: string;
 }
 
 export interface CustomersOptions {
@@ -107,9 +108,16 @@ export class Customers {
     await Promise.all(placings);
   }
 
-  /** Sends every request of the run once more: each must get the answer it got before. */
+  /**
+   * Sends every request of the run once more: each must get the answer it got before. One key also
+   * comes with another body, which must be refused.
+   */
   async replayAll(): Promise<void> {
     for (const wish of this.#wishes) await this.#attempt(wish, "replay");
+    const [wish] = this.#wishes;
+    if (wish === undefined) return;
+    const body = { ...wish.body, note: "another order with a key that was used" };
+    await this.#attempt({ ...wish, body }, "reuse");
   }
 
   async #place(wish: Wish): Promise<void> {
@@ -127,10 +135,10 @@ export class Customers {
     }
   }
 
-  async #attempt(wish: Wish, op: "place" | "replay"): Promise<Answer> {
+  async #attempt(wish: Wish, op: Attempt["op"]): Promise<Answer> {
     const invokedAtMs = Date.now();
     const answer = await this.#send(wish);
-    const { outcome, status, code, order } = answer;
+    const { outcome, status, code, order, answerHash } = answer;
     this.#options.history.add({
       op,
       key: wish.key,
@@ -141,6 +149,7 @@ export class Customers {
       status,
       ...(code === undefined ? {} : { code }),
       ...(order === undefined ? {} : { orderId: order.id }),
+      ...(answerHash === undefined ? {} : { answerHash }),
     });
     return answer;
   }
@@ -160,7 +169,8 @@ export class Customers {
       const { status } = response;
       const answer = await response.json() as { code?: string; id?: string };
       if (status === 201) {
-        return { outcome: "ok", status, order: answer as NonNullable<Answer["order"]> };
+        const order = answer as NonNullable<Answer["order"]>;
+        return { outcome: "ok", status, order, answerHash: await hashOf(answer) };
       }
       const code = answer.code ?? "none";
       // The first attempt is still at work, or the server says that it does not know.
@@ -191,6 +201,19 @@ export class Customers {
       body: { kind: "marketplace", merchantId: merchant?.id, items, dropoff },
     };
   }
+}
+
+/** SHA-256 of a JSON value with its fields sorted: a stored answer may have them in another order. */
+async function hashOf(value: unknown): Promise<string> {
+  const sorted = JSON.stringify(
+    value,
+    (_name, inner: unknown) =>
+      typeof inner === "object" && inner !== null && !Array.isArray(inner)
+        ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => a < b ? -1 : 1))
+        : inner,
+  );
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(sorted));
+  return new Uint8Array(digest).toHex();
 }
 
 interface Merchant {

@@ -20,6 +20,12 @@ interface Pair {
   isReplyDoomed: boolean;
 }
 
+/** Where a wire may lead. */
+export interface Target {
+  readonly hostname: string;
+  readonly port: number;
+}
+
 /** Loses the reply to a request that contains a text, this often. */
 export interface ReplyLoss {
   readonly text: string;
@@ -32,7 +38,7 @@ const LOOPBACK = "127.0.0.1";
 /** One wire to one target. */
 export class FaultProxy implements AsyncDisposable {
   readonly port: number;
-  readonly #target: { readonly hostname: string; readonly port: number };
+  readonly #targets: () => readonly Target[];
   readonly #listener: Deno.TcpListener;
   readonly #pairs = new Set<Pair>();
   readonly #pumps = new Set<Promise<void>>();
@@ -43,9 +49,16 @@ export class FaultProxy implements AsyncDisposable {
   #loss: { pattern: Uint8Array; left: number } | undefined;
   #repliesLost = 0;
 
-  /** @param random for jitter, 0 to 1; seed it to repeat a run. */
-  constructor(target: { hostname: string; port: number }, random: () => number = Math.random) {
-    this.#target = target;
+  /**
+   * @param target where it leads; a function is asked for each connection, and those that it names
+   *   are tried in turn, as a load balancer does.
+   * @param random for jitter, 0 to 1; seed it to repeat a run.
+   */
+  constructor(
+    target: Target | (() => readonly Target[]),
+    random: () => number = Math.random,
+  ) {
+    this.#targets = typeof target === "function" ? target : () => [target];
     this.#random = random;
     this.#listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
     this.port = this.#listener.addr.port;
@@ -127,10 +140,8 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   async #serve(client: Deno.TcpConn): Promise<void> {
-    let target: Deno.TcpConn;
-    try {
-      target = await Deno.connect(this.#target);
-    } catch {
+    const target = await this.#connect();
+    if (target === undefined) {
       // The target is away: its client sees what it would see without the proxy, nearly.
       client.close();
       return;
@@ -145,6 +156,17 @@ export class FaultProxy implements AsyncDisposable {
     const pair: Pair = { client, target, swallowed: new Set(), isReplyDoomed: false };
     this.#pairs.add(pair);
     await Promise.all([this.#pump(pair, "toTarget"), this.#pump(pair, "toClient")]);
+  }
+
+  async #connect(): Promise<Deno.TcpConn | undefined> {
+    for (const target of this.#targets()) {
+      try {
+        return await Deno.connect(target);
+      } catch {
+        // The next one, where there is one.
+      }
+    }
+    return undefined;
   }
 
   async #pump(pair: Pair, direction: Direction): Promise<void> {

@@ -50,6 +50,18 @@ export async function killService(world: ChaosWorld, name: string): Promise<void
   await eventually(`${name} is back`, () => supervisor.isReady(name), BACK_TIMEOUT_MS);
 }
 
+/**
+ * Stops a service's process as a deployment does, with SIGTERM, and waits until its successor (the
+ * supervisor starts it again) is ready.
+ */
+export async function restartService(world: ChaosWorld, name: string): Promise<void> {
+  const { supervisor } = world;
+  await eventually(`${name} runs`, () => supervisor.isReady(name), BACK_TIMEOUT_MS);
+  if (!supervisor.kill(name, "SIGTERM")) throw new Error(`${name} does not run`);
+  await eventually(`${name} has drained`, () => !supervisor.isReady(name));
+  await eventually(`${name} is back`, () => supervisor.isReady(name), BACK_TIMEOUT_MS);
+}
+
 /** Ends a server with a signal and waits until it is back on the same port with the same data. */
 export async function killServer(
   world: ChaosWorld,

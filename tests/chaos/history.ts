@@ -5,7 +5,8 @@ export type Outcome = "ok" | "fail" | "unknown";
 
 /** One call. A key is used by all attempts of one order. */
 export interface Attempt {
-  readonly op: "place" | "replay";
+  /** `reuse` sends another order with a key that was used. */
+  readonly op: "place" | "replay" | "reuse";
   readonly key: string;
   /** From 1, as the city is seeded. */
   readonly customer: number;
@@ -17,6 +18,8 @@ export interface Attempt {
   /** Code of a problem, or why there was no answer. */
   readonly code?: string;
   readonly orderId?: string;
+  /** SHA-256 of what an answer with success says, whatever the order of its fields. */
+  readonly answerHash?: string;
 }
 
 /** All attempts of a run. */

@@ -10,6 +10,8 @@ import { partitionOf } from "shared/redis/keys.ts";
 import { eventually } from "../harness/eventually.ts";
 import { checkAll } from "./checker.ts";
 import { EVENT_GROUPS } from "./check_streams.ts";
+import { Sampler } from "./sampler.ts";
+import { readGeneration } from "shared/redis/generation.ts";
 import { type Evidence, type Expected, RULES, type Violation } from "./evidence.ts";
 import { ChaosWorld, type WorldOptions } from "./world.ts";
 
@@ -38,6 +40,12 @@ export async function runFault(fault: Fault): Promise<void> {
   const startedAtMs = performance.now();
   const world = await ChaosWorld.start({ ...fault, seed });
   const upAtMs = performance.now();
+  const sampler = new Sampler({
+    sql: world.sql,
+    redisUrl: world.servers.redisUrl,
+    keys: world.keys,
+    partition: partitionOf(world.city.region.id, 0),
+  });
   try {
     const placing = world.customers.place(
       fault.orders ?? ORDERS,
@@ -50,13 +58,18 @@ export async function runFault(fault: Fault): Promise<void> {
       () => world.customers.placed.length >= ORDERS_BEFORE,
       30_000,
     );
+    const generation = await settledGeneration(world);
     const expected = await fault.inject(world);
     world.heal();
     await placing;
     const healedAtMs = performance.now();
-    const isQuiet = await waitForQuiet(world);
+    const isQuiet = await waitForQuiet(world, sampler);
     await world.customers.replayAll();
-    const violations = await checkAll(evidenceOf(world, expected));
+    const violations = await checkAll({
+      ...evidenceOf(world, expected),
+      generation,
+      sampled: sampler.judge.violations,
+    });
     const longestWait = await longestWaitOf(world);
     report(fault, world, {
       seed,
@@ -65,13 +78,23 @@ export async function runFault(fault: Fault): Promise<void> {
       healedAtMs,
       isQuiet,
       longestWait,
+      sampler,
       violations,
     });
     const found = violations.map(({ rule, detail }) => `${rule} (${RULES[rule]}): ${detail}`);
     assert.deepEqual(found, []);
   } finally {
+    await sampler.stop();
     await world.stop();
   }
+}
+
+/** The generation of what Redis holds, once the rebuild of the first start is over. */
+async function settledGeneration({ sql, redis, keys }: ChaosWorld): Promise<number> {
+  return await eventually("Redis has its first generation", async () => {
+    const generation = await readGeneration(sql);
+    return await redis.get(keys.generation()) === String(generation) ? generation : undefined;
+  });
 }
 
 interface Run {
@@ -81,6 +104,7 @@ interface Run {
   readonly healedAtMs: number;
   readonly isQuiet: boolean;
   readonly longestWait: string;
+  readonly sampler: Sampler;
   readonly violations: readonly Violation[];
 }
 
@@ -93,7 +117,9 @@ function report(fault: Fault, world: ChaosWorld, run: Run): void {
       `attempts ${history.attempts.length} (${history.count("unknown")} unknown), ` +
       `violations ${run.violations.length}; up ${seconds(run.startedAtMs, run.upAtMs)} s, ` +
       `quiet ${run.isQuiet ? "" : "NOT "}after ${seconds(run.healedAtMs, nowMs)} s, ` +
-      `all ${seconds(run.startedAtMs, nowMs)} s; longest wait of an order ${run.longestWait}`,
+      `all ${seconds(run.startedAtMs, nowMs)} s; longest wait of an order ${run.longestWait}; ` +
+      `index looked at ${run.sampler.looks} times, behind Postgres for ` +
+      `${seconds(0, run.sampler.judge.longestBehindMs)} s at most`,
   );
   if (run.violations.length === 0) return;
   console.log(history.toJsonLines());
@@ -114,9 +140,11 @@ async function longestWaitOf({ sql }: ChaosWorld): Promise<string> {
 }
 
 /** Waits until nothing moves any more; false when that took too long, and the checker says why. */
-async function waitForQuiet(world: ChaosWorld): Promise<boolean> {
+async function waitForQuiet(world: ChaosWorld, { judge }: Sampler): Promise<boolean> {
   try {
     await eventually("the system is quiet", async () => {
+      // What is broken already does not heal: no need to wait for the rest.
+      if (judge.violations.length > 0) return true;
       try {
         return await isQuiet(world);
       } catch {
@@ -145,7 +173,10 @@ async function isQuiet({ sql, redis, keys, city, watchers }: ChaosWorld): Promis
   return done.length === EVENT_GROUPS.length;
 }
 
-function evidenceOf(world: ChaosWorld, expected: Expected): Evidence {
+function evidenceOf(
+  world: ChaosWorld,
+  expected: Expected,
+): Omit<Evidence, "generation" | "sampled"> {
   return {
     sql: world.sql,
     redis: world.redis,

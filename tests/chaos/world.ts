@@ -7,6 +7,7 @@
  */
 import { Redis } from "ioredis";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { loadCity } from "shared/city/load_city.ts";
 import { createSeededRandom } from "shared/city/seeded_random.ts";
 import type { City } from "shared/city/city.ts";
@@ -20,9 +21,13 @@ import { freePort } from "../../deploy/local/ports.ts";
 import { type Servers, startServers } from "../../deploy/local/servers.ts";
 import { readTasks, serviceCommand, type Tasks } from "../../deploy/local/service_command.ts";
 import { type ServiceSpec, Supervisor } from "../../deploy/local/supervisor.ts";
+import { Balancer } from "./balancer.ts";
 import { Customers } from "./customers.ts";
 import { FaultProxy, through } from "./fault_proxy.ts";
 import { History } from "./history.ts";
+import { installNotary } from "./notary.ts";
+import { CITY_FOLDER, PASSWORD, processEnv } from "./process_env.ts";
+import { SmallDisk } from "./small_disk.ts";
 import { TrackWatcher } from "./watcher.ts";
 
 export const SERVICES = ["keeper", "gateway", "ingest", "tracker", "matcher", "simulator"] as const;
@@ -40,12 +45,15 @@ export interface WorldOptions {
   readonly watchersDrop?: boolean;
   /** Further processes of a service, by the name they get: `{"matcher-2": "matcher"}`. */
   readonly extra?: Readonly<Record<string, ServiceName>>;
+  /** Services with a load balancer before all their processes, for whoever talks to them. */
+  readonly balanced?: readonly ServiceName[];
+  /** Processes whose wall clock signals can move (see moved_clock.ts). */
+  readonly movableClocks?: readonly string[];
+  /** Redis works on a disk that the test can fill; needs the right to mount one. */
+  readonly hasSmallRedisDisk?: boolean;
 }
 
-const CITY_FOLDER = "data/gridtown";
-const PASSWORD = "chaos-password-1";
-/** Kitchens and couriers this much faster; offers, heartbeats and leases keep real time. */
-const SPEED = 100;
+const MOVED_CLOCK = fileURLToPath(new URL("moved_clock.ts", import.meta.url));
 /** A simulated courier ignores some offers: 30 s each would be most of a run. */
 const OFFER_TTL_MS = 5_000;
 const ASK_AGAIN_AFTER_MS = 2_000;
@@ -76,11 +84,19 @@ export class ChaosWorld {
   readonly random: () => number;
   readonly #options: WorldOptions;
   readonly #proxies = new Map<LinkName, FaultProxy>();
+  readonly #balancers = new Map<ServiceName, Balancer>();
   readonly #ports = new Map<string, number>();
+  readonly #redisDisk: SmallDisk | undefined;
   #customers: Customers | undefined;
 
-  private constructor(options: WorldOptions, city: City, servers: Servers) {
+  private constructor(
+    options: WorldOptions,
+    city: City,
+    servers: Servers,
+    redisDisk: SmallDisk | undefined,
+  ) {
     this.#options = options;
+    this.#redisDisk = redisDisk;
     this.city = city;
     this.servers = servers;
     this.random = createSeededRandom(options.seed);
@@ -107,8 +123,18 @@ export class ChaosWorld {
     }
     const place = await chooseLocalPlace({ dataDir: join(root, `chaos-${options.name}`) });
     const lines: string[] = [];
-    const servers = await startServers({ place, durable: true, say: (line) => lines.push(line) });
-    const world = new ChaosWorld(options, await loadCity(CITY_FOLDER), servers);
+    const disk = options.hasSmallRedisDisk === true
+      ? SmallDisk.mount(join(place.dataDir, "redis"), place.user)
+      : undefined;
+    let servers: Servers;
+    try {
+      servers = await startServers({ place, durable: true, say: (line) => lines.push(line) });
+      disk?.detach();
+    } catch (error) {
+      disk?.[Symbol.dispose]();
+      throw error;
+    }
+    const world = new ChaosWorld(options, await loadCity(CITY_FOLDER), servers, disk);
     try {
       await world.#bringUp();
       return world;
@@ -121,6 +147,11 @@ export class ChaosWorld {
   get customers(): Customers {
     if (this.#customers === undefined) throw new Error("the world is not up yet");
     return this.#customers;
+  }
+
+  get redisDisk(): SmallDisk {
+    if (this.#redisDisk === undefined) throw new Error("the world has no small disk");
+    return this.#redisDisk;
   }
 
   /** What no log line may hold. */
@@ -153,10 +184,22 @@ export class ChaosWorld {
     return `http://${HOST}:${port}`;
   }
 
-  /** Where clients find the gateway: past the proxy where there is none. */
+  /** Where clients find a service: its balancer, or the process that has its name. */
+  publicUrlOf(service: ServiceName): string {
+    const balancer = this.#balancers.get(service);
+    return balancer === undefined ? this.urlOf(service) : `http://${HOST}:${balancer.port}`;
+  }
+
+  /** Where customers find the gateway: past the proxy where there is none. */
   get apiUrl(): string {
     const proxy = this.#proxies.get("client>gateway");
-    return proxy === undefined ? this.urlOf("gateway") : `http://${HOST}:${proxy.port}`;
+    return proxy === undefined ? this.publicUrlOf("gateway") : `http://${HOST}:${proxy.port}`;
+  }
+
+  /** Every process of a service, the one of its name first. */
+  processesOf(service: ServiceName): string[] {
+    const extra = Object.entries(this.#options.extra ?? {});
+    return [service, ...extra.filter(([, of]) => of === service).map(([process]) => process)];
   }
 
   async stop(): Promise<void> {
@@ -164,12 +207,16 @@ export class ChaosWorld {
     await this.sql.end({ timeout: 1 });
     this.redis.disconnect();
     await this.supervisor.stopAll();
-    for (const proxy of this.#proxies.values()) await proxy[Symbol.asyncDispose]();
+    this.#redisDisk?.[Symbol.dispose]();
+    for (const wire of [...this.#proxies.values(), ...this.#balancers.values()]) {
+      await wire[Symbol.asyncDispose]();
+    }
   }
 
   async #bringUp(): Promise<void> {
     const { databaseUrl } = this.servers;
     await migrate({ databaseUrl, folder: `${PROJECT_DIR}/migrations`, log: () => {} });
+    await installNotary(this.sql);
     await seedCity(this.sql, this.city, PASSWORD);
     const { dispatch, ...rest } = DEFAULT_REGION_POLICY;
     const policy = {
@@ -179,6 +226,10 @@ export class ChaosWorld {
     await this.sql`update regions set policy = ${this.sql.json(policy)}`;
     await this.redis.connect();
     for (const name of this.#options.links ?? []) this.#openLink(name);
+    for (const service of this.#options.balanced ?? []) {
+      const urls = this.processesOf(service).map((process) => this.urlOf(process));
+      this.#balancers.set(service, new Balancer(urls));
+    }
     const tasks = await readTasks();
     const extra = Object.entries(this.#options.extra ?? {});
     await this.supervisor.start(
@@ -220,50 +271,23 @@ export class ChaosWorld {
 
   #spec(process: string, service: ServiceName, tasks: Tasks): ServiceSpec {
     const { command, args } = serviceCommand(tasks, service);
+    const [run = "run", ...rest] = args;
     const url = this.urlOf(process);
+    const hasMovableClock = this.#options.movableClocks?.includes(process) ?? false;
     return {
       name: process,
       command,
-      args,
-      env: this.#env(process, service),
+      args: [run, ...hasMovableClock ? [`--preload=${MOVED_CLOCK}`] : [], ...rest],
+      env: processEnv(service, {
+        process,
+        port: new URL(url).port,
+        databaseUrl: this.#storeUrl(process, "postgres"),
+        redisUrl: this.#storeUrl(process, "redis"),
+        apiUrl: this.apiUrl,
+        urlOf: (other) => this.publicUrlOf(other),
+        seed: this.#options.seed,
+      }),
       readyUrl: `${url}/health/ready`,
-    };
-  }
-
-  #env(process: string, service: ServiceName): Record<string, string> {
-    const common = {
-      HOST,
-      PORT: new URL(this.urlOf(process)).port,
-      LOG_FORMAT: "json",
-      LOG_LEVEL: "info",
-      HEXMILE_DEMO: "true",
-      SPEED: String(SPEED),
-      INSTANCE_ID: process,
-    };
-    if (service === "simulator") {
-      return {
-        ...common,
-        API_URL: this.urlOf("gateway"),
-        INGEST_URL: this.urlOf("ingest"),
-        TRACKER_URL: this.urlOf("tracker"),
-        CITY: CITY_FOLDER,
-        SIMULATED_PASSWORD: PASSWORD,
-        CUSTOMERS_ENABLED: "false",
-        SEED: String(this.#options.seed),
-      };
-    }
-    const stores = {
-      DATABASE_URL: this.#storeUrl(process, "postgres"),
-      REDIS_URL: this.#storeUrl(process, "redis"),
-    };
-    if (service !== "gateway") return { ...common, ...stores };
-    return {
-      ...common,
-      ...stores,
-      PUBLIC_URL: this.apiUrl,
-      TRACKER_URL: this.urlOf("tracker"),
-      CITIES: CITY_FOLDER,
-      SECRET_KEY: "of-the-chaos-tests-and-nothing-else",
     };
   }
 
