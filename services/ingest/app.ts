@@ -1,7 +1,6 @@
 import { z } from "zod";
 import type { AddressBlock } from "shared/addresses/client_address.ts";
 import type { Principal } from "shared/auth/principal.ts";
-import { bearerToken } from "shared/auth/sessions.ts";
 import type { FixCode } from "shared/availability/availability.ts";
 import { MAX_INDEXABLE_LAT } from "shared/geo/point.ts";
 import {
@@ -14,6 +13,7 @@ import type { Metrics } from "shared/metrics/metrics.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import { fieldProblems } from "shared/problem/zod_problem.ts";
 import { QueueFullError } from "./fix_batcher.ts";
+import { requireCourier } from "./require_courier.ts";
 import type { FixRecorder } from "./record_fix.ts";
 
 /** A single fix is well under this. */
@@ -73,14 +73,7 @@ async function postFix(
   request: Request,
   context: RequestContext,
 ): Promise<Response> {
-  const token = bearerToken(request.headers.get("authorization"));
-  const principal = token === undefined ? undefined : await deps.findPrincipal(token);
-  if (principal === undefined) throw new ProblemError("auth.required");
-  if (principal.role !== "courier") {
-    throw new ProblemError("auth.forbidden", {
-      detail: `Cannot send positions: role must be courier: it is ${principal.role}`,
-    });
-  }
+  const principal = await requireCourier(request, deps.findPrincipal);
   context.ids["courierId"] = principal.accountId;
   const input = await readJson(request);
   const parsed = fixSchema.safeParse(input);

@@ -1,4 +1,4 @@
-import { Sessions } from "shared/auth/sessions.ts";
+import { Credentials } from "shared/auth/credentials.ts";
 import { Availability } from "shared/availability/availability.ts";
 import { speedOnlyInDemo } from "shared/config/fields.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
@@ -35,6 +35,9 @@ await runService({
     const stopping = new AbortController();
     const lastPositions = new LastPositions(sql, log);
     const flushing = lastPositions.run(stopping.signal);
+    const tokenIssuer = config.TOKEN_ISSUER;
+    const credentials = new Credentials({ sql, redis, keys, log, tokenIssuer });
+    const following = credentials.run(stopping.signal);
     const consuming = consumeRegions({
       group: "ingest",
       keys,
@@ -57,7 +60,7 @@ await runService({
     });
     onStop("loops", async () => {
       stopping.abort();
-      await Promise.all([flushing, consuming]);
+      await Promise.all([flushing, following, consuming]);
     });
 
     const recorder = new FixRecorder({
@@ -67,7 +70,7 @@ await runService({
       lastPositions,
       metrics: createIngestMetrics(metrics.registry),
     });
-    const principals = new PrincipalCache(new Sessions({ sql, redis, keys, log }));
+    const principals = new PrincipalCache(credentials);
     return createApp({
       recorder,
       findPrincipal: (token) => principals.find(token),

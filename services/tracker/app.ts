@@ -1,24 +1,23 @@
 import type { AddressBlock } from "shared/addresses/client_address.ts";
-import { consumeTicket } from "shared/auth/tickets.ts";
-import { hashToken } from "shared/auth/token.ts";
 import {
   type ConnectionInfo,
   type RequestContext,
   serveRequests,
 } from "shared/http/serve_requests.ts";
-import { isUuid } from "shared/ids/uuid.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
 import { listPendingOffers } from "shared/orders/offer_view.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import { partitionOf } from "shared/redis/keys.ts";
 import { type FollowDeps, TrackFollower } from "./follow_track.ts";
+import type { LiveConnections } from "./live_connections.ts";
 import { openEventStream, openWebSocket, type Sink } from "./sink.ts";
-import { type OrderForTrack, readOrderForTrack } from "./snapshot.ts";
 import { parseCursor } from "./track_log.ts";
+import { requireChannelCourier, requireTrackViewer, type ViewerDeps } from "./viewer.ts";
 
-export interface TrackerDeps extends FollowDeps {
+export interface TrackerDeps extends FollowDeps, ViewerDeps {
   readonly redis: Redis;
+  readonly live: LiveConnections;
   readonly serviceMetrics: Metrics;
   /** Origins whose pages may connect. */
   readonly corsOrigins: readonly string[];
@@ -58,48 +57,32 @@ async function track(
   context: RequestContext,
   { orderId, url, cors }: { orderId: string; url: URL; cors: Record<string, string> },
 ): Promise<Response> {
-  const { partition, courierId } = await requireViewer(deps, request, url, orderId);
+  const viewer = await requireTrackViewer(deps, request, url, orderId);
+  const { partition, courierId, credentialId } = viewer;
   context.ids["orderId"] = orderId;
   // An EventSource repeats its URL, so the header with where it stopped is the newer of the two.
   const since = parseCursor(request.headers.get("last-event-id") ?? url.searchParams.get("since"));
   let follower: TrackFollower | undefined;
+  let held: { release(): void } | undefined;
   const options = {
     log: context.log,
     metrics: deps.metrics,
     kind: "track" as const,
     onOpen: async (sink: Sink) => {
+      if (credentialId !== undefined) {
+        held = deps.live.hold(credentialId, sink);
+        if (held === undefined) return;
+      }
       const isCourier = courierId !== undefined;
       follower = new TrackFollower(deps, { orderId, partition, isCourier }, sink);
       await follower.start(since);
     },
-    onClose: () => follower?.stop(),
+    onClose: () => {
+      held?.release();
+      follower?.stop();
+    },
   };
   return isUpgrade(request) ? openWebSocket(request, options) : openEventStream(options, cors);
-}
-
-/** A ticket, or the secret of the tracking link. Whoever has neither learns nothing. */
-async function requireViewer(
-  deps: TrackerDeps,
-  request: Request,
-  url: URL,
-  orderId: string,
-): Promise<OrderForTrack & { readonly courierId?: string | undefined }> {
-  const found = isUuid(orderId) ? await readOrderForTrack(deps.sql, orderId) : undefined;
-  const token = request.headers.get("x-tracking-token");
-  if (token !== null) {
-    const hash = await hashToken(token);
-    const matches = found !== undefined &&
-      hash.every((byte, index) => byte === found.trackingTokenHash[index]);
-    if (!matches) throw new ProblemError("order.not_found");
-    return found;
-  }
-  const secret = url.searchParams.get("ticket");
-  if (secret === null) throw new ProblemError("auth.required");
-  const ticket = await consumeTicket(deps.redis, deps.keys, secret);
-  if (ticket?.kind !== "track" || ticket.orderId !== orderId || found === undefined) {
-    throw new ProblemError("ticket.invalid");
-  }
-  return { ...found, courierId: ticket.courierId };
 }
 
 /** Offers and assignments of one courier as they happen, after those that wait already. */
@@ -114,23 +97,24 @@ async function courierChannel(
       errors: [{ field: "upgrade", bound: "must be websocket" }],
     });
   }
-  const secret = url.searchParams.get("ticket");
-  if (secret === null) throw new ProblemError("auth.required");
-  const ticket = await consumeTicket(deps.redis, deps.keys, secret);
-  if (ticket?.kind !== "courier_channel") throw new ProblemError("ticket.invalid");
-  const { courierId } = ticket;
+  const { courierId, credentialId } = await requireChannelCourier(deps, request, url);
   const [courier] = await deps.sql<{ region: string; shard: number }[]>`
     select region, shard from couriers where id = ${courierId}`;
   if (courier === undefined) throw new ProblemError("ticket.invalid");
   context.ids["courierId"] = courierId;
   const channel = deps.keys.courierChannel(partitionOf(courier.region, courier.shard), courierId);
   let stop: (() => void) | undefined;
+  let held: { release(): void } | undefined;
   let isClosed = false;
   return openWebSocket(request, {
     log: context.log,
     metrics: deps.metrics,
     kind: "courier_channel",
     onOpen: async (sink) => {
+      if (credentialId !== undefined) {
+        held = deps.live.hold(credentialId, sink);
+        if (held === undefined) return;
+      }
       // The snapshot must come first: what is heard meanwhile waits.
       let waiting: string[] | undefined = [];
       stop = await deps.channels.listen(
@@ -146,6 +130,7 @@ async function courierChannel(
     },
     onClose: () => {
       isClosed = true;
+      held?.release();
       stop?.();
     },
   });
@@ -166,7 +151,7 @@ function corsHeaders(deps: TrackerDeps, request: Request): Record<string, string
   }
   return {
     "access-control-allow-origin": origin,
-    "access-control-allow-headers": "x-tracking-token, last-event-id",
+    "access-control-allow-headers": "authorization, x-tracking-token, last-event-id",
     "access-control-max-age": "600",
     "vary": "Origin",
   };

@@ -1,3 +1,4 @@
+import { Credentials } from "shared/auth/credentials.ts";
 import { speedOnlyInDemo } from "shared/config/fields.ts";
 import { connectRedis, connectRedisBlocking, startRedis } from "shared/redis/connect.ts";
 import { followGeneration } from "shared/redis/generation.ts";
@@ -9,6 +10,7 @@ import { SCHEMA_VERSION } from "shared/sql/schema_version.ts";
 import { createApp } from "./app.ts";
 import { Channels } from "./channels.ts";
 import { trackerFields } from "./config.ts";
+import { LiveConnections } from "./live_connections.ts";
 import { createTrackerMetrics } from "./metrics.ts";
 import { projectPartitions } from "./project_partitions.ts";
 import { TrackLog } from "./track_log.ts";
@@ -38,6 +40,13 @@ await runService({
     const trackLog = new TrackLog(redis, keys, generation.current);
     const stopping = new AbortController();
     const following = generation.follow(stopping.signal);
+    const tokenIssuer = config.TOKEN_ISSUER;
+    const credentials = new Credentials({ sql, redis, keys, log, tokenIssuer });
+    const live = new LiveConnections(credentials.revocations);
+    const guarding = [
+      credentials.run(stopping.signal),
+      live.run(sql, log, stopping.signal),
+    ];
     const projecting = projectPartitions({
       sql,
       redis,
@@ -51,7 +60,7 @@ await runService({
     });
     onStop("projector", async () => {
       stopping.abort();
-      await Promise.all([projecting, following]);
+      await Promise.all([projecting, following, ...guarding]);
     });
     return createApp({
       sql,
@@ -59,6 +68,8 @@ await runService({
       keys,
       channels: new Channels(subscriber, log),
       trackLog,
+      credentials,
+      live,
       metrics,
       serviceMetrics,
       log,

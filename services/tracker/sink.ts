@@ -5,8 +5,11 @@ import type { TrackerMetrics } from "./metrics.ts";
 /** A client that reads slower than this is told to come back (it can resume). */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
-/** Close codes: 1000 done, 1011 our fault, 1012 come back, 1013 too slow (RFC 6455, IANA). */
-export type CloseCode = 1000 | 1011 | 1012 | 1013;
+/**
+ * Close codes: 1000 done, 1011 our fault, 1012 come back, 1013 too slow (RFC 6455, IANA); 4401 as
+ * HTTP 401, the credential has ended.
+ */
+export type CloseCode = 1000 | 1011 | 1012 | 1013 | 4401;
 
 export interface Sink {
   send(frame: string): void;

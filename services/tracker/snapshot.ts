@@ -27,6 +27,12 @@ export interface OrderForTrack {
   readonly order: TrackedOrder;
   readonly isTerminal: boolean;
   readonly trackingTokenHash: Uint8Array;
+  /** Accounts that may follow it with a credential of their own. */
+  readonly parties: {
+    readonly customerId: string;
+    readonly merchantAccountId: string | null;
+    readonly courierId: string | null;
+  };
 }
 
 interface Row {
@@ -45,6 +51,9 @@ interface Row {
   readonly dropoffAddress: string | null;
   readonly estimatedDeliveryAt: Date;
   readonly trackingTokenHash: Uint8Array;
+  readonly customerId: string;
+  readonly merchantAccountId: string | null;
+  readonly courierId: string | null;
   readonly courierName: string | null;
   readonly courierVehicle: string | null;
 }
@@ -57,11 +66,13 @@ export async function readOrderForTrack(
   const [row] = await sql<Row[]>`
     select o.id, o.region, o.shard, o.kind, o.status, o.version, o.state_times, o.pickup_lat, o.pickup_lon,
       o.pickup_address, o.dropoff_lat, o.dropoff_lon, o.dropoff_address, o.estimated_delivery_at,
-      o.tracking_token_hash, a.name as courier_name, c.vehicle as courier_vehicle
+      o.tracking_token_hash, o.customer_id, m.account_id as merchant_account_id, s.courier_id,
+      a.name as courier_name, c.vehicle as courier_vehicle
     from orders o
     left join assignments s on s.order_id = o.id and s.ended_at is null
     left join couriers c on c.id = s.courier_id
     left join accounts a on a.id = c.id
+    left join merchants m on m.id = o.merchant_id
     where o.id = ${orderId}`;
   if (row === undefined) return undefined;
   const { courierName, courierVehicle } = row;
@@ -69,6 +80,11 @@ export async function readOrderForTrack(
     partition: partitionOf(row.region, row.shard),
     isTerminal: isTerminal(row.status),
     trackingTokenHash: row.trackingTokenHash,
+    parties: {
+      customerId: row.customerId,
+      merchantAccountId: row.merchantAccountId,
+      courierId: row.courierId,
+    },
     order: {
       id: row.id,
       regionId: row.region,

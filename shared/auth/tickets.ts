@@ -15,8 +15,14 @@ const ticket = z.discriminatedUnion("kind", [
     orderId: z.uuid(),
     /** Set for a courier: the track is open to it only while it has the order. */
     courierId: z.uuid().optional(),
+    /** The session or key it was asked with: the connection ends with it. */
+    credentialId: z.uuid().optional(),
   }),
-  z.object({ kind: z.literal("courier_channel"), courierId: z.uuid() }),
+  z.object({
+    kind: z.literal("courier_channel"),
+    courierId: z.uuid(),
+    credentialId: z.uuid().optional(),
+  }),
 ]);
 
 /** What the ticket opens. */

@@ -1,6 +1,7 @@
 /** Ingest in this process, over real stores. */
 import { Registry } from "prom-client";
-import { createSession, Sessions } from "shared/auth/sessions.ts";
+import { Credentials } from "shared/auth/credentials.ts";
+import { createSession } from "shared/auth/sessions.ts";
 import { silentLog } from "shared/log/log.ts";
 import { createMetrics } from "shared/metrics/metrics.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -16,6 +17,7 @@ import type { TestStores } from "./stores.ts";
 import { withStores } from "./with_stores.ts";
 
 export const LOCATION_URL = "http://ingest.test/api/v1/courier/location";
+export const TOKEN_ISSUER = "hexmile";
 export const APP_ORIGIN = "https://courier.example";
 
 export interface Answer {
@@ -27,6 +29,9 @@ export interface Answer {
 /** One ingest process. */
 export class Ingest {
   readonly lastPositions: LastPositions;
+  readonly credentials: Credentials;
+  /** What the memory of principals takes for the time. */
+  nowMs = 0;
   readonly #stores: TestStores;
   readonly #app: ReturnType<typeof createApp>;
 
@@ -41,7 +46,9 @@ export class Ingest {
       lastPositions: this.lastPositions,
       metrics: createIngestMetrics(new Registry()),
     });
-    const principals = new PrincipalCache(new Sessions({ sql, redis, keys, log: silentLog }));
+    const log = silentLog;
+    this.credentials = new Credentials({ sql, redis, keys, log, tokenIssuer: TOKEN_ISSUER });
+    const principals = new PrincipalCache(this.credentials, () => this.nowMs);
     this.#app = createApp({
       recorder,
       findPrincipal: (token) => principals.find(token),

@@ -1,5 +1,6 @@
 /** A tracker in this process on a port of its own, with its projector, over real stores. */
 import { Registry } from "prom-client";
+import { Credentials } from "shared/auth/credentials.ts";
 import { createTicket, type Ticket } from "shared/auth/tickets.ts";
 import { createToken, hashToken } from "shared/auth/token.ts";
 import { silentLog } from "shared/log/log.ts";
@@ -9,6 +10,7 @@ import { connectRedisBlocking, type Redis } from "shared/redis/connect.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import { createApp } from "../../services/tracker/app.ts";
 import { Channels } from "../../services/tracker/channels.ts";
+import { LiveConnections } from "../../services/tracker/live_connections.ts";
 import { createTrackerMetrics } from "../../services/tracker/metrics.ts";
 import { projectPartitions } from "../../services/tracker/project_partitions.ts";
 import { TrackLog } from "../../services/tracker/track_log.ts";
@@ -30,6 +32,8 @@ export const PROJECTOR_LEASE = `consumer:tracker:${PARTITION}`;
 export class TestTracker implements AsyncDisposable {
   readonly port: number;
   readonly trackLog: TrackLog;
+  readonly credentials: Credentials;
+  readonly live: LiveConnections;
   readonly subscriberName: string;
   readonly metrics = createTrackerMetrics(new Registry());
   readonly #subscriber: Redis;
@@ -40,7 +44,12 @@ export class TestTracker implements AsyncDisposable {
     this.#subscriber = subscriber;
     this.subscriberName = name;
     this.trackLog = new TrackLog(redis, keys);
+    const log = silentLog;
+    this.credentials = new Credentials({ sql, redis, keys, log, tokenIssuer: "hexmile" });
+    this.live = new LiveConnections(this.credentials.revocations);
     const app = createApp({
+      credentials: this.credentials,
+      live: this.live,
       sql,
       redis,
       keys,
@@ -78,6 +87,8 @@ export interface ViewOptions {
   readonly since?: string;
   /** Set for the view of a courier. */
   readonly courierId?: string;
+  /** The session or key that the ticket was asked with. */
+  readonly credentialId?: string;
 }
 
 export class TrackerWorld {
@@ -143,9 +154,13 @@ export class TrackerWorld {
 
   /** Opens a track over a WebSocket, as the page does. */
   async view(orderId: string, options: ViewOptions = {}, tracker = this.tracker) {
-    const { courierId } = options;
-    const grant = { kind: "track", orderId, ...(courierId === undefined ? {} : { courierId }) };
-    const ticket = await this.ticket({ ...grant, kind: "track" });
+    const { courierId, credentialId } = options;
+    const ticket = await this.ticket({
+      kind: "track",
+      orderId,
+      ...(courierId === undefined ? {} : { courierId }),
+      ...(credentialId === undefined ? {} : { credentialId }),
+    });
     const since = options.since === undefined ? "" : `&since=${options.since}`;
     const path = `/api/v1/orders/${orderId}/track?ticket=${ticket}${since}`;
     const viewer = new SocketViewer(tracker.url(path, "ws"));
@@ -165,8 +180,9 @@ export class TrackerWorld {
   }
 
   /** Opens a courier's channel. */
-  async channel(courierId: string): Promise<SocketViewer> {
-    const ticket = await this.ticket({ kind: "courier_channel", courierId });
+  async channel(courierId: string, credentialId?: string): Promise<SocketViewer> {
+    const by = credentialId === undefined ? {} : { credentialId };
+    const ticket = await this.ticket({ kind: "courier_channel", courierId, ...by });
     const path = `/api/v1/courier/channel?ticket=${ticket}`;
     const viewer = new SocketViewer(this.tracker.url(path, "ws"));
     this.#viewers.push(viewer);

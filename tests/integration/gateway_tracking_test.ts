@@ -132,9 +132,12 @@ Deno.test("a courier's session gets a ticket for its own channel", async () => {
   assert.equal(answer.status, 201, answer.text);
   const { ticket, webSocketUrl } = JSON.parse(answer.text);
   assert.equal(webSocketUrl, `ws://tracker.example/api/v1/courier/channel?ticket=${ticket}`);
+  const [session] = await world.stores.sql<{ id: string }[]>`
+    select id from sessions where account_id = ${courier.accountId}`;
   assert.deepEqual(await consumeTicket(redis, keys, ticket), {
     kind: "courier_channel",
     courierId: courier.accountId,
+    credentialId: session?.id,
   });
 });
 

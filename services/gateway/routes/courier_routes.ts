@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { credentialId } from "shared/auth/principal.ts";
 import { createTicket, TICKET_TTL_S } from "shared/auth/tickets.ts";
 import { goOffline, goOnline, pauseShift } from "shared/orders/courier_shift.ts";
 import { ProblemError } from "shared/problem/problem.ts";
@@ -69,8 +70,12 @@ export function courierRoutes(deps: GatewayDeps) {
     });
   }
   routes.openapi(channel, async (c) => {
-    const { accountId } = principalOf(c);
-    const grant = { kind: "courier_channel", courierId: accountId } as const;
+    const { accountId, credential } = principalOf(c);
+    const grant = {
+      kind: "courier_channel",
+      courierId: accountId,
+      credentialId: credentialId(credential),
+    } as const;
     const ticket = await createTicket(deps.redis, deps.keys, grant);
     const url = `${deps.trackerUrl}/api/v1/courier/channel?ticket=${ticket}`;
     return c.json({

@@ -1,6 +1,6 @@
 import { createRoute } from "@hono/zod-openapi";
 import { createTicket, TICKET_TTL_S } from "shared/auth/tickets.ts";
-import { ROLES } from "shared/auth/principal.ts";
+import { credentialId, ROLES } from "shared/auth/principal.ts";
 import { access } from "../access.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { answers, createRoutes, problems } from "../http.ts";
@@ -26,9 +26,12 @@ export function trackTicketRoutes(deps: GatewayDeps) {
   const routes = createRoutes();
   routes.openapi(ticket, async (c) => {
     const { row, courierId } = await requireViewer(deps, c, c.req.valid("param").id);
+    // Nobody is signed in where the tracking link asks.
+    const principal = c.get("principal");
     const secret = await createTicket(deps.redis, deps.keys, {
       kind: "track",
       orderId: row.id,
+      ...(principal === undefined ? {} : { credentialId: credentialId(principal.credential) }),
       ...(courierId === undefined ? {} : { courierId }),
     });
     const url = `${deps.trackerUrl}/api/v1/orders/${row.id}/track?ticket=${secret}`;
