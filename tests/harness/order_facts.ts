@@ -104,6 +104,8 @@ const TABLES = [
   "accounts",
   "sessions",
   "idempotency",
+  "api_keys",
+  "revocations",
   "couriers",
   "orders",
   "offers",

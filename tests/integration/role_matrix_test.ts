@@ -1,0 +1,154 @@
+/**
+ * The role × route matrix, generated from the OpenAPI document: whoever a route does not name is
+ * refused before anything of the request is looked at, by role, by scope and by kind of credential.
+ */
+import assert from "node:assert/strict";
+import { issueAccessToken } from "shared/auth/access_tokens.ts";
+import { insertApiKey } from "shared/auth/api_keys.ts";
+import { type Principal, type Role, ROLES } from "shared/auth/principal.ts";
+import { type Scope, SCOPES, SCOPES_OF_ROLE } from "shared/auth/scopes.ts";
+import { createSession } from "shared/auth/sessions.ts";
+import { uuidv7 } from "shared/ids/uuid.ts";
+import { insertAccount } from "../harness/fixtures.ts";
+import { startGateway, type TestGateway } from "../harness/gateway_app.ts";
+import { everything } from "../harness/order_facts.ts";
+import { openTestStores, type TestStores } from "../harness/stores.ts";
+
+interface Operation {
+  readonly method: string;
+  readonly path: string;
+  readonly roles: readonly Role[];
+  readonly scope: Scope | "any" | "none";
+}
+
+let stores: TestStores;
+let gateway: TestGateway;
+let operations: Operation[];
+
+Deno.test.beforeAll(async () => {
+  stores = await openTestStores();
+  gateway = startGateway(stores);
+  operations = await readOperations();
+});
+Deno.test.afterAll(async () => {
+  gateway?.close();
+  await stores?.close();
+});
+
+async function readOperations(): Promise<Operation[]> {
+  const document = JSON.parse((await gateway.call("GET", "/api/v1/openapi.json")).text);
+  return Object.entries<Record<string, Record<string, unknown>>>(document.paths).flatMap((
+    [path, methods],
+  ) =>
+    Object.entries(methods).flatMap(([method, operation]) => {
+      const roles = operation["x-roles"] as Role[] | undefined;
+      if (roles === undefined) return [];
+      const scope = operation["x-scope"] as Operation["scope"];
+      return [{ method: method.toUpperCase(), path: filled(path), roles, scope }];
+    })
+  );
+}
+
+/** A path with an id that nothing has: what is allowed finds nothing, and nothing is changed. */
+function filled(path: string): string {
+  return path.replaceAll(/\{\w+\}/g, uuidv7());
+}
+
+async function codeOf({ method, path }: Operation, token?: string): Promise<string> {
+  const answer = await gateway.call(method, path, {
+    token,
+    // Not even an object: it must not be looked at before the caller is.
+    ...(method === "GET" || method === "DELETE" ? {} : { body: "[]" }),
+  });
+  return `${answer.status} ${answer.json?.["code"] ?? ""}`.trim();
+}
+
+async function assertEach(
+  chosen: readonly Operation[],
+  token: string | undefined,
+  expected: string,
+  who: string,
+): Promise<void> {
+  assert.ok(chosen.length > 0, `nothing is forbidden to ${who}`);
+  const before = await everything(stores.sql);
+  for (const operation of chosen) {
+    const what = `${who}: ${operation.method} ${operation.path}`;
+    assert.equal(await codeOf(operation, token), expected, what);
+  }
+  assert.deepEqual(await everything(stores.sql), before, who);
+}
+
+Deno.test("nobody is answered 401 on every route that names its roles", async () => {
+  // A tracking link has a refusal of its own; without one it is nobody too.
+  await assertEach(operations, undefined, "401 auth.required", "nobody");
+});
+
+Deno.test("a role that a route does not name is answered 403", async () => {
+  for (const role of ROLES) {
+    const forbidden = operations.filter(({ roles }) => !roles.includes(role));
+    const { token } = await gateway.signIn(role);
+    await assertEach(forbidden, token, "403 auth.forbidden", role);
+  }
+});
+
+Deno.test("a key without the scope of a route, or where none will do, is answered 403", async () => {
+  for (const role of ROLES) {
+    const accountId = await insertAccount(stores.sql, role);
+    for (const scope of SCOPES_OF_ROLE[role]) {
+      const { text } = await insertApiKey(stores.sql, {
+        accountId,
+        name: "x",
+        mode: "live",
+        scopes: [scope],
+      });
+      const own = operations.filter(({ roles }) => roles.includes(role));
+      const lacking = own.filter((operation) =>
+        operation.scope !== "any" && operation.scope !== "none" && operation.scope !== scope
+      );
+      const who = `${role}'s key with ${scope}`;
+      if (lacking.length > 0) await assertEach(lacking, text, "403 auth.scope_missing", who);
+      const personal = own.filter((operation) => operation.scope === "none");
+      await assertEach(personal, text, "403 auth.session_required", who);
+    }
+  }
+});
+
+Deno.test("an access token is answered 403 where only a session will do", async () => {
+  await gateway.deps.credentials.revocations.poll();
+  for (const role of ROLES) {
+    const accountId = await insertAccount(stores.sql, role);
+    const { sessionId, expiresAt } = await createSession(stores.sql, accountId);
+    const credential = { kind: "session", sessionId } as const;
+    const principal: Principal = { accountId, role, mode: "live", credential };
+    const { token } = await issueAccessToken(gateway.deps.signingKeys, "hexmile", {
+      principal,
+      sessionId,
+      sessionExpiresAt: expiresAt,
+    });
+    const personal = operations.filter(({ roles, scope }) =>
+      roles.includes(role) && scope === "none"
+    );
+    await assertEach(personal, token, "403 auth.session_required", `${role}'s access token`);
+  }
+});
+
+Deno.test("who is named gets through: the answer is about the request, not about the caller", async () => {
+  const about = /^(401|403) auth\.(required|forbidden|scope_missing|session_required)$/;
+  const ends = new Set(["/api/v1/auth/logout", "/api/v1/auth/logout-everywhere"]);
+  for (const operation of operations) {
+    if (ends.has(operation.path)) continue;
+    for (const role of operation.roles) {
+      const accountId = await insertAccount(stores.sql, role);
+      const { token } = await createSession(stores.sql, accountId);
+      assert.doesNotMatch(await codeOf(operation, token), about, `${role} ${operation.path}`);
+    }
+  }
+});
+
+Deno.test("every scope but that of ingest opens some route to some role", () => {
+  const used = new Set(operations.map(({ scope }) => scope));
+  // Positions go to ingest; what merchants write comes with their routes.
+  const elsewhere = new Set<Scope>(["positions:write", "merchants:read", "merchants:write"]);
+  const unused = SCOPES.filter((scope) => !used.has(scope) && !elsewhere.has(scope));
+  assert.deepEqual(unused, []);
+});
