@@ -1,6 +1,6 @@
 /** Who may see an order. For anybody else it does not exist: the answer is the same 404. */
 import type { Principal } from "shared/auth/principal.ts";
-import { hashToken } from "shared/auth/token.ts";
+import { hashToken, sameBytes } from "shared/auth/token.ts";
 import { isUuid } from "shared/ids/uuid.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import type { GatewayDeps } from "./deps.ts";
@@ -58,9 +58,9 @@ export async function requireViewer(
   }
   const row = isUuid(id) ? await findOrder(deps.sql, id) : undefined;
   if (row === undefined) throw new ProblemError("order.not_found");
-  const hash = await hashToken(token);
-  const matches = hash.every((byte, index) => byte === row.trackingTokenHash[index]);
-  if (!matches) throw new ProblemError("order.not_found");
+  if (!sameBytes(await hashToken(token), row.trackingTokenHash)) {
+    throw new ProblemError("order.not_found");
+  }
   c.env.context.ids["orderId"] = id;
   return { row };
 }
