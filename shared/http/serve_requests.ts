@@ -1,11 +1,12 @@
 /**
- * What every HTTP service does around its routes: a request id, one log line and two metrics per
- * request, and problems instead of errors.
+ * What every HTTP service does around its routes: a request id and a trace, one log line and two
+ * metrics per request, and problems instead of errors.
  */
 import type { Log } from "shared/log/log.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
 import { ProblemError, problemResponse } from "shared/problem/problem.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
+import { currentTrace, inTrace, traceId } from "shared/trace/trace.ts";
 import { isUnavailable } from "shared/service/unavailable.ts";
 import { type AddressBlock, clientAddressOf } from "shared/addresses/client_address.ts";
 
@@ -46,7 +47,7 @@ export function serveRequests(
   options: ServeOptions,
   routes: (request: Request, context: RequestContext) => Response | Promise<Response>,
 ): (request: Request, info?: ConnectionInfo) => Promise<Response> {
-  return async (request, info) => {
+  const serve = async (request: Request, info?: ConnectionInfo) => {
     const startedAtMs = performance.now();
     // Read before the routes run: an upgraded request no longer answers.
     const { method } = request;
@@ -59,7 +60,7 @@ export function serveRequests(
         forwardedFor,
         options.trustedProxies ?? [],
       ),
-      log: options.log.with({ requestId }),
+      log: options.log.with({ requestId, traceId: traceId(currentTrace()) }),
       route: "unmatched",
       ids: {},
     };
@@ -79,6 +80,7 @@ export function serveRequests(
     if (response.status !== 101) response.headers.set("x-request-id", requestId);
     return response;
   };
+  return (request, info) => inTrace(request.headers.get("traceparent"), () => serve(request, info));
 }
 
 async function answer(

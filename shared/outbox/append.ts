@@ -1,6 +1,7 @@
 import type { Tx } from "shared/sql/connect.ts";
 import { type EventInput, EVENTS } from "shared/events/catalogue.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
+import { currentTrace } from "shared/trace/trace.ts";
 
 /** The aggregate whose row the caller's transaction has locked, after its version was raised. */
 export interface Aggregate {
@@ -14,13 +15,12 @@ export interface Aggregate {
 /**
  * Appends events of one aggregate inside the caller's transaction: they become visible exactly
  * when the change does. The unique rule on (key, version, index) makes a second writer of
- * the same version fail instead of publishing a contradiction.
+ * the same version fail instead of publishing a contradiction. They carry the trace of the work.
  */
 export async function appendEvents(
   tx: Tx,
   aggregate: Aggregate,
   events: readonly EventInput[],
-  trace: string | null = null,
 ): Promise<void> {
   if (events.length === 0) return;
   const { id, version, region, shard } = aggregate;
@@ -30,7 +30,7 @@ export async function appendEvents(
     insert into outbox (event_id, type, version, region, shard, key, aggregate_version,
       event_index, trace, data)
     select event_id, type, event_version, ${region}, ${shard}, ${id}, ${version},
-      event_index - 1, ${trace}, data
+      event_index - 1, ${currentTrace()}, data
     from unnest(${events.map(() => uuidv7())}::uuid[], ${events.map(({ type }) => type)}::text[],
       ${events.map(({ type }) => EVENTS[type].version)}::smallint[],
       ${events.map(({ data }) => JSON.stringify(data))}::json[])

@@ -6,6 +6,7 @@ import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { Partition, RedisKeys } from "shared/redis/keys.ts";
 import { isSqlState, type Sql, SQLSTATE, type Tx } from "shared/sql/connect.ts";
+import { inTrace } from "shared/trace/trace.ts";
 import { consume, type StreamEntry } from "./consumer.ts";
 
 /** The consumer groups of the event streams (DESIGN §11). */
@@ -50,7 +51,7 @@ export async function consumeEvents(options: EventConsumerOptions): Promise<void
         signal: held,
         parse: parseEventEntry,
         keyOf: (event) => event.key,
-        handle: (event) => options.handle(event, lease),
+        handle: (event) => inTrace(event.trace, () => options.handle(event, lease)),
         ...(handleBatch &&
           { handleBatch: (events: readonly Envelope[]) => handleBatch(events, lease) }),
       });
