@@ -15,9 +15,12 @@ import { createRoutes, type GatewayApp } from "./http.ts";
 import { accountRoutes } from "./routes/account_routes.ts";
 import { apiKeyRoutes } from "./routes/api_key_routes.ts";
 import { auditRoutes } from "./routes/audit_routes.ts";
+import { afterDeliveryRoutes } from "./routes/after_delivery_routes.ts";
 import { authRoutes } from "./routes/auth_routes.ts";
 import { courierRoutes } from "./routes/courier_routes.ts";
+import { courierShiftRoutes } from "./routes/courier_shift_routes.ts";
 import { courierWorkRoutes } from "./routes/courier_work_routes.ts";
+import { dispatcherRoutes } from "./routes/dispatcher_routes.ts";
 import { merchantOrderRoutes } from "./routes/merchant_order_routes.ts";
 import { merchantRoutes } from "./routes/merchant_routes.ts";
 import { orderRoutes } from "./routes/order_routes.ts";
@@ -28,6 +31,8 @@ import { tokenRoutes } from "./routes/token_routes.ts";
 import { trackTicketRoutes } from "./routes/track_ticket_routes.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
+/** Routes that take more. */
+const LARGE_BODIES: Readonly<Record<string, number>> = { "/api/v1/orders/batch": 1024 * 1024 };
 
 /** The gateway as a fetch handler; everything it touches comes in through `deps`. */
 export function createApp(
@@ -46,10 +51,13 @@ export function createApp(
       merchantRoutes(deps),
       placeOrderRoutes(deps),
       orderRoutes(deps),
+      afterDeliveryRoutes(deps),
       trackTicketRoutes(deps),
       merchantOrderRoutes(deps),
       courierRoutes(deps),
+      courierShiftRoutes(deps),
       courierWorkRoutes(deps),
+      dispatcherRoutes(deps),
     ]
   ) app.route("/", routes);
   app.route("/", pageRoutes(deps));
@@ -90,16 +98,21 @@ function useMiddleware(app: GatewayApp, deps: GatewayDeps): void {
     }
     await next();
   });
-  app.use(
-    "/api/*",
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: (c) =>
-        problemResponse("request.too_large", {
-          detail: `Cannot read the body: it must be <= ${MAX_BODY_BYTES} bytes`,
-        }, (c.env as { context: RequestContext }).context.requestId),
-    }),
+  const usual = limitBody(MAX_BODY_BYTES);
+  const large = new Map(
+    Object.entries(LARGE_BODIES).map(([path, maxBytes]) => [path, limitBody(maxBytes)]),
   );
+  app.use("/api/*", (c, next) => (large.get(c.req.path) ?? usual)(c, next));
+}
+
+function limitBody(maxBytes: number) {
+  return bodyLimit({
+    maxSize: maxBytes,
+    onError: (c) =>
+      problemResponse("request.too_large", {
+        detail: `Cannot read the body: it must be <= ${maxBytes} bytes`,
+      }, (c.env as { context: RequestContext }).context.requestId),
+  });
 }
 
 /** What the framework itself refuses: malformed JSON; everything else it throws is an answer. */

@@ -30,14 +30,15 @@ export async function requireParty(
 }
 
 async function isParty(deps: GatewayDeps, principal: Principal, row: OrderView): Promise<boolean> {
+  if (row.mode !== principal.mode) return false;
   switch (principal.role) {
     case "customer":
       return row.customerId === principal.accountId;
     case "courier":
       return row.courierId === principal.accountId;
     case "merchant":
-      return row.merchantId !== null &&
-        (await merchantIdsOf(deps.sql, principal.accountId)).includes(row.merchantId);
+      return row.customerId === principal.accountId || row.merchantId !== null &&
+          (await merchantIdsOf(deps.sql, principal.accountId)).includes(row.merchantId);
     case "dispatcher":
     case "admin":
       return true;
@@ -65,17 +66,21 @@ export async function requireViewer(
   return { row };
 }
 
-/** Whose orders a session's lists show. */
-export async function scopeOf(deps: GatewayDeps, { role, accountId }: Principal) {
+/** Which orders a caller's lists show. */
+export async function scopeOf(deps: GatewayDeps, principal: Principal) {
+  const { role, accountId, mode } = principal;
   switch (role) {
     case "customer":
-      return { customerId: accountId };
+      return { mode, customerId: accountId };
     case "courier":
-      return { courierId: accountId };
-    case "merchant":
-      return { merchantIds: await merchantIdsOf(deps.sql, accountId) };
+      return { mode, courierId: accountId };
+    case "merchant": {
+      // Of its shops, and what it has placed itself.
+      const merchantIds = await merchantIdsOf(deps.sql, accountId);
+      return { mode, customerId: accountId, merchantIds };
+    }
     case "dispatcher":
     case "admin":
-      return {};
+      return { mode };
   }
 }

@@ -1,4 +1,5 @@
-import { createRoute } from "@hono/zod-openapi";
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Role } from "shared/auth/principal.ts";
 import type { OrderAction } from "shared/orders/lifecycle.ts";
 import { transitionOrder } from "shared/orders/transition_order.ts";
 import { ProblemError } from "shared/problem/problem.ts";
@@ -7,7 +8,8 @@ import { actorOf } from "./actor.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { answers, type GatewayApp, problems, throwRefusal } from "./http.ts";
 import { orderJson } from "./order_json.ts";
-import { idParam, type OrderJson, orderSchema } from "./schemas.ts";
+import { moneySchema, type OrderJson, orderSchema } from "./order_schemas.ts";
+import { idParam, reasonText } from "./schemas.ts";
 import { findOrder } from "./stores/order_store.ts";
 
 /** One step of an order that a party reports: what it is called in the URL, and what it does. */
@@ -19,10 +21,17 @@ export interface OrderStep {
 
 export interface OrderStepsOptions {
   /** First part of the path, and the tag in the reference. */
-  readonly party: "merchant" | "courier";
+  readonly party: "merchant" | "courier" | "dispatcher";
   readonly access: ReturnType<typeof access>;
   readonly steps: readonly OrderStep[];
 }
+
+/** What a party may say about a step. The body may be left out. */
+const stepSchema = z.strictObject({
+  reason: reasonText.optional(),
+  /** With a delivery that is paid in cash: what was collected. */
+  cashCollectedMinor: moneySchema.optional(),
+}).openapi("OrderStep");
 
 /** Adds `POST /api/v1/<party>/orders/{id}/<step>` for each step. */
 export function addOrderSteps(routes: GatewayApp, deps: GatewayDeps, options: OrderStepsOptions) {
@@ -31,39 +40,51 @@ export function addOrderSteps(routes: GatewayApp, deps: GatewayDeps, options: Or
       const principal = principalOf(c);
       const { id } = c.req.valid("param");
       c.env.context.ids["orderId"] = id;
+      const { reason, cashCollectedMinor } = c.req.valid("json");
       const actor = await actorOf(deps.sql, principal);
-      const outcome = await transitionOrder(deps.sql, { orderId: id, action: step.action, actor });
+      const { action } = step;
+      const transition = { orderId: id, action, actor, reason, cashCollectedMinor };
+      const outcome = await transitionOrder(deps.sql, transition);
       if (!outcome.ok) throwRefusal(outcome);
       deps.notifyOutbox();
-      return c.json(await requireOrderJson(deps, id), 200);
+      return c.json(await requireOrderJson(deps, id, principal.role), 200);
     });
   }
 }
 
-function stepRoute({ party, access }: OrderStepsOptions, { name, summary }: OrderStep) {
+function stepRoute({ party, access }: OrderStepsOptions, { name, action, summary }: OrderStep) {
   return createRoute({
     method: "post",
     path: `/api/v1/${party}/orders/{id}/${name}`,
     tags: [party],
     summary,
     ...access,
-    request: { params: idParam },
+    request: {
+      params: idParam,
+      body: { content: { "application/json": { schema: stepSchema } }, required: false },
+    },
     responses: {
       200: answers("The order", orderSchema),
       ...problems(
         "request.invalid",
+        "request.malformed",
         "auth.required",
         "auth.forbidden",
         "order.not_found",
         "order.transition_not_allowed",
+        ...(action === "deliver" ? ["order.cash_required"] as const : []),
       ),
     },
   });
 }
 
-/** The order as the API answers it. @throws ProblemError when there is none. */
-export async function requireOrderJson(deps: GatewayDeps, id: string): Promise<OrderJson> {
+/** The order as a role reads it. @throws ProblemError when there is none. */
+export async function requireOrderJson(
+  deps: GatewayDeps,
+  id: string,
+  role: Role,
+): Promise<OrderJson> {
   const row = await findOrder(deps.sql, id);
   if (row === undefined) throw new ProblemError("order.not_found");
-  return orderJson(row, deps.publicUrl);
+  return orderJson(row, deps.publicUrl, { role });
 }

@@ -1,7 +1,9 @@
 import { trackingToken } from "shared/auth/server_secrets.ts";
 import { hashToken } from "shared/auth/token.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
+import type { NewOrder, Place } from "shared/orders/insert_order.ts";
 import { type Refusal, refuse } from "shared/orders/refusal.ts";
+import type { OrderMode } from "shared/orders/rows.ts";
 import { shardOf } from "shared/redis/keys.ts";
 import { type Region, serves } from "shared/regions/region.ts";
 import { createHaversineRouter } from "shared/routing/haversine_router.ts";
@@ -9,12 +11,20 @@ import type { Router } from "shared/routing/router.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { estimateDelivery } from "./estimate.ts";
 import { deliveryFeeMinor, priceItems } from "./price_order.ts";
-import type { PlaceOrder } from "./schemas.ts";
+import type { PlaceOrder } from "./order_schemas.ts";
+import { scheduleOrder } from "./order_window.ts";
 import { findMerchant, listMenu } from "./stores/merchant_store.ts";
-import type { NewOrder, OrderItem, Place } from "./stores/order_store.ts";
+import type { OrderItem } from "./stores/order_store.ts";
 
 /** Whose way distance and first estimate assume, until a courier is chosen. */
 const ASSUMED_VEHICLE = "motorcycle";
+
+/** The account that places an order, and as what. */
+export interface Placer {
+  readonly accountId: string;
+  readonly placedBy: NewOrder["placedBy"];
+  readonly mode: OrderMode;
+}
 
 /** A checked order. */
 export interface PreparedOrder {
@@ -32,10 +42,10 @@ interface Goods {
   readonly preparationMinutes: number;
 }
 
-/** Checks and prices what a customer asks for. Reads only; writes nothing. */
+/** Checks and prices what somebody asks for. Reads only; writes nothing. */
 export async function prepareOrder(
   deps: GatewayDeps,
-  customerId: string,
+  placer: Placer,
   wanted: PlaceOrder,
 ): Promise<PreparedOrder | Refusal> {
   const goods = wanted.kind === "marketplace"
@@ -46,18 +56,31 @@ export async function prepareOrder(
   if (!serves(region, wanted.dropoff)) return outside("dropoff", wanted.dropoff, region);
   const way = await wayOf(deps.streets.get(region.id)?.router, pickup, wanted.dropoff);
   if (!way.ok) return way;
+  const nowMs = Date.now();
+  const scheduled = scheduleOrder({
+    window: wanted.window,
+    nowMs,
+    estimatedAt: estimateDelivery({
+      nowMs,
+      preparationMinutes: goods.preparationMinutes,
+      drivingS: way.durationS,
+      speed: deps.speed,
+    }),
+  });
+  if (!scheduled.ok) return scheduled;
   const id = uuidv7();
   const order: NewOrder = {
     id,
     region: region.id,
     shard: shardOf(id, region.shards),
-    kind: wanted.kind,
-    customerId,
+    customerId: placer.accountId,
+    placedBy: placer.placedBy,
+    mode: placer.mode,
     merchantId: goods.merchantId,
     items: goods.items,
-    note: wanted.note ?? null,
     pickup,
-    dropoff: wanted.dropoff,
+    ...wishesOf(wanted),
+    schedule: scheduled.schedule,
     distanceM: Math.round(way.distanceM),
     preparationMinutes: goods.preparationMinutes,
     price: {
@@ -66,15 +89,30 @@ export async function prepareOrder(
       tip: wanted.tipMinor ?? 0,
     },
     currency: region.currency,
-    estimatedDeliveryAt: estimateDelivery({
-      nowMs: Date.now(),
-      preparationMinutes: goods.preparationMinutes,
-      drivingS: way.durationS,
-      speed: deps.speed,
-    }),
+    estimatedDeliveryAt: scheduled.estimatedAt,
     trackingTokenHash: await hashToken(await trackingToken(deps.secrets, id)),
   };
   return { ok: true, order };
+}
+
+/** What is kept of a request as it was said. */
+function wishesOf(wanted: PlaceOrder) {
+  const isParcel = wanted.kind === "parcel";
+  return {
+    kind: wanted.kind,
+    externalId: wanted.externalId ?? null,
+    note: wanted.note ?? null,
+    dropoff: wanted.dropoff,
+    pickupNote: isParcel ? wanted.pickupNote ?? null : null,
+    dropoffNote: wanted.dropoffNote ?? null,
+    pickupContact: isParcel ? wanted.pickupContact ?? null : null,
+    dropoffContact: wanted.dropoffContact ?? null,
+    size: isParcel ? wanted.size ?? null : null,
+    weightG: isParcel ? wanted.weightG ?? null : null,
+    requiredVehicles: isParcel ? wanted.requiredVehicles ?? [] : [],
+    requiredSkills: isParcel ? wanted.requiredSkills ?? [] : [],
+    cashMinor: wanted.cashOnDeliveryMinor ?? 0,
+  };
 }
 
 async function basket(

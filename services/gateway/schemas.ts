@@ -1,11 +1,8 @@
 /** The shapes of the public API: they validate requests and describe answers (OpenAPI). */
 import { z } from "@hono/zod-openapi";
 import { MAX_INDEXABLE_LAT } from "shared/geo/point.ts";
-import { ORDER_KINDS, ORDER_STATES } from "shared/orders/lifecycle.ts";
-import { COURIER_STATUSES } from "shared/orders/rows.ts";
 
 const MAX_ADDRESS = 200;
-const MAX_NOTE = 500;
 const MAX_REASON = 200;
 const MAX_ITEMS = 50;
 const MAX_QUANTITY = 99;
@@ -68,73 +65,19 @@ export const menuItemSchema = z.object({
   available: z.boolean(),
 }).openapi("MenuItem");
 
-export const placeOrderSchema = z.discriminatedUnion("kind", [
-  z.strictObject({
-    kind: z.literal("marketplace"),
-    merchantId: idSchema,
-    items: z.array(z.strictObject({
-      menuItemId: idSchema,
-      quantity: z.int().min(1).max(MAX_QUANTITY),
-    })).min(1).max(MAX_ITEMS),
-    dropoff: placeSchema,
-    tipMinor: z.int().min(0).max(MAX_MONEY_MINOR).optional(),
-    note: words(MAX_NOTE).optional(),
-  }),
-  z.strictObject({
-    kind: z.literal("parcel"),
-    pickup: placeSchema,
-    dropoff: placeSchema,
-    tipMinor: z.int().min(0).max(MAX_MONEY_MINOR).optional(),
-    note: words(MAX_NOTE).optional(),
-  }),
-]).openapi("PlaceOrder");
-export type PlaceOrder = z.infer<typeof placeOrderSchema>;
+/** What a basket holds. */
+export const itemsSchema = z.array(z.strictObject({
+  menuItemId: idSchema,
+  quantity: z.int().min(1).max(MAX_QUANTITY),
+})).min(1).max(MAX_ITEMS);
 
-export const orderSchema = z.object({
-  id: idSchema,
-  kind: z.enum(ORDER_KINDS),
-  status: z.enum(ORDER_STATES),
-  version: z.int(),
-  regionId: z.string(),
-  merchantId: idSchema.nullable(),
-  items: z.array(z.object({
-    menuItemId: idSchema,
-    name: z.string(),
-    quantity: z.int(),
-    priceMinor: z.int(),
-  })),
-  note: z.string().nullable(),
-  pickup: placeSchema,
-  dropoff: placeSchema,
-  distanceM: z.int(),
-  priceMinor: z.object({
-    items: z.int(),
-    delivery: z.int(),
-    tip: z.int(),
-    total: z.int(),
-  }),
-  currency: z.string(),
-  placedAt: instantSchema,
-  estimatedDeliveryAt: instantSchema,
-  stateTimes: z.record(z.string(), instantSchema),
-  courier: z.object({ id: idSchema, name: z.string(), vehicle: z.string() }).nullable(),
-  tracking: z.object({
-    url: z.string(),
-    /** Only in the answer that created the order. */
-    token: z.string().optional(),
-  }),
-}).openapi("Order");
-export type OrderJson = z.infer<typeof orderSchema>;
-
-export const courierSchema = z.object({
-  id: idSchema,
+/** One line of a basket as it was priced. */
+export const orderItemSchema = z.object({
+  menuItemId: idSchema,
   name: z.string(),
-  regionId: z.string(),
-  vehicle: z.string(),
-  capacity: z.int(),
-  status: z.enum(COURIER_STATUSES),
-  version: z.int(),
-}).openapi("Courier");
+  quantity: z.int(),
+  priceMinor: z.int(),
+});
 
 export const offerSchema = z.object({
   id: idSchema,
@@ -147,25 +90,12 @@ export const offerSchema = z.object({
   dropoff: placeSchema,
 }).openapi("Offer");
 
-export const assignmentSchema = z.object({
-  id: idSchema,
-  orderId: idSchema,
-  order: orderSchema,
-}).openapi("Assignment");
-
 export const ticketSchema = z.object({
   ticket: z.string(),
   expiresAt: instantSchema,
   webSocketUrl: z.string(),
   eventStreamUrl: z.string().optional(),
 }).openapi("Ticket");
-
-export const orderEventSchema = z.object({
-  id: idSchema,
-  type: z.string(),
-  occurredAt: instantSchema,
-  data: z.unknown(),
-}).openapi("OrderEvent");
 
 /** A page of a list. */
 export function pageOf<Item extends z.ZodType>(item: Item) {
@@ -177,7 +107,7 @@ export function listOf<Item extends z.ZodType>(item: Item) {
   return z.object({ items: z.array(item) });
 }
 
-export const reasonSchema = z.strictObject({ reason: words(MAX_REASON).optional() });
+export const reasonText = words(MAX_REASON);
+export const reasonSchema = z.strictObject({ reason: reasonText.optional() });
 export const idParam = z.object({ id: idSchema });
 export const limitQuery = z.coerce.number().int().min(1).max(MAX_PAGE).default(20);
-export const statusQuery = z.enum(ORDER_STATES).optional();

@@ -1,6 +1,6 @@
 import { trackingToken } from "shared/auth/server_secrets.ts";
 import type { GatewayDeps } from "./deps.ts";
-import type { OrderJson } from "./schemas.ts";
+import type { OrderJson } from "./order_schemas.ts";
 
 /**
  * An order with the secret of its tracking link. Added last, to the answer that created the order

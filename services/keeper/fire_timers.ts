@@ -8,21 +8,14 @@
  */
 import type { Wake } from "shared/clock/wake.ts";
 import type { Log } from "shared/log/log.ts";
-import { expireOrder, raiseUnassigned } from "shared/orders/deadline_actions.ts";
-import { expireOffer } from "shared/orders/offers.ts";
-import type { Sql, Tx } from "shared/sql/connect.ts";
-import type { FiredTimer, TimerKind } from "shared/timers/schedule.ts";
+import type { Sql } from "shared/sql/connect.ts";
+import type { FiredTimer } from "shared/timers/schedule.ts";
 import type { KeeperMetrics } from "./metrics.ts";
+import { TIMER_HANDLERS } from "./timer_handlers.ts";
 
 /** Longest sleep: a timer scheduled by another process is seen this late at worst. */
 const MAX_SLEEP_MS = 500;
 const PUT_OFF_MS = 5_000;
-
-const HANDLERS: Record<TimerKind, (tx: Tx, timer: FiredTimer) => Promise<void>> = {
-  "offer.expire": (tx, { key }) => expireOffer(tx, key),
-  "order.attention": (tx, { key, version }) => raiseUnassigned(tx, key, version),
-  "order.expire": (tx, { key, version }) => expireOrder(tx, key, version),
-};
 
 interface TimerRow extends FiredTimer {
   readonly id: string;
@@ -62,7 +55,7 @@ export async function fireOne(options: FireOptions): Promise<boolean> {
         order by due_at limit 1 for update skip locked`;
       taken = timer;
       if (timer === undefined) return;
-      await HANDLERS[timer.kind](tx, timer);
+      await TIMER_HANDLERS[timer.kind](tx, timer);
       await tx`delete from timers where id = ${timer.id}`;
     });
   } catch (error) {

@@ -11,8 +11,18 @@ export interface OpenOrder {
   readonly pickup: Point;
   /** From pickup to dropoff. */
   readonly tripM: number;
+  readonly needs: OrderNeeds;
+  /** Couriers who had the order and did not come for it, or from whom a dispatcher took it. */
+  readonly lostBy: readonly string[];
   /** Couriers asked before for this order, and what came of it. */
   readonly asked: readonly AskedCourier[];
+}
+
+/** What a courier must have to carry an order; empty lists ask for nothing. */
+export interface OrderNeeds {
+  readonly weightG: number | null;
+  readonly vehicles: readonly string[];
+  readonly skills: readonly string[];
 }
 
 export interface AskedCourier {
@@ -26,6 +36,10 @@ export interface IdleCourier {
   readonly id: string;
   readonly version: number;
   readonly vehicle: Vehicle;
+  readonly skills: readonly string[];
+  /** Heaviest load in grams; null means what the vehicle usually carries. */
+  readonly maxLoadG: number | null;
+  readonly loadG: number;
   /** Undefined until the first fix. */
   readonly position: { readonly point: Point; readonly receivedAtMs: number } | undefined;
 }
@@ -43,6 +57,10 @@ export type Exclusion =
   | "silent"
   | "declined"
   | "asked_lately"
+  | "had_it"
+  | "wrong_vehicle"
+  | "lacks_skill"
+  | "too_heavy"
   | "trip_too_long"
   | "too_far"
   | "taken";
@@ -67,6 +85,18 @@ export interface Explanation {
 }
 
 const SHOWN_CANDIDATES = 5;
+
+/**
+ * What a vehicle usually carries, in grams, where the courier has said nothing: a delivery bag on
+ * foot, a rack, a top box, a boot, and the payload of a small van.
+ */
+const USUAL_LOAD_G: Record<Vehicle, number> = {
+  foot: 10_000,
+  bicycle: 15_000,
+  motorcycle: 30_000,
+  car: 200_000,
+  van: 800_000,
+};
 
 /**
  * Matches orders to couriers, at most one order per courier. Pure: the same input gives the same
@@ -137,7 +167,22 @@ function judge(
     if (asked.outcome === "rejected") return "declined";
     if (nowMs - asked.closedAtMs < policy.askAgainAfterMs) return "asked_lately";
   }
+  if (order.lostBy.includes(courier.id)) return "had_it";
+  const lack = findLack(order.needs, courier);
+  if (lack !== undefined) return lack;
   if (order.tripM > (policy.maxTripM[courier.vehicle] ?? Infinity)) return "trip_too_long";
   const lengthM = distanceM(courier.position.point, order.pickup);
   return lengthM > policy.maxRadiusM ? "too_far" : lengthM;
+}
+
+/** What the courier lacks to carry the order. */
+function findLack(needs: OrderNeeds, courier: IdleCourier): Exclusion | undefined {
+  if (needs.vehicles.length > 0 && !needs.vehicles.includes(courier.vehicle)) {
+    return "wrong_vehicle";
+  }
+  if (needs.skills.some((skill) => !courier.skills.includes(skill))) return "lacks_skill";
+  const maxLoadG = courier.maxLoadG ?? USUAL_LOAD_G[courier.vehicle];
+  return needs.weightG !== null && courier.loadG + needs.weightG > maxLoadG
+    ? "too_heavy"
+    : undefined;
 }

@@ -12,11 +12,13 @@ function at(northM: number) {
 }
 
 function order(id: string, northM: number, asked: OpenOrder["asked"] = []): OpenOrder {
-  return { id, pickup: at(northM), tripM: 1_000, asked };
+  const needs = { weightG: null, vehicles: [], skills: [] };
+  return { id, pickup: at(northM), tripM: 1_000, needs, lostBy: [], asked };
 }
 
 function courier(id: string, northM: number, receivedAtMs = nowMs): IdleCourier {
-  return { id, version: 1, vehicle: "car", position: { point: at(northM), receivedAtMs } };
+  const position = { point: at(northM), receivedAtMs };
+  return { id, version: 1, vehicle: "car", skills: [], maxLoadG: null, loadG: 0, position };
 }
 
 function pairs(orders: OpenOrder[], couriers: IdleCourier[]) {
@@ -44,7 +46,7 @@ Deno.test("matchNearest() leaves out silent, unknown and far couriers, and says 
     orders: [order("o1", 0)],
     couriers: [
       courier("silent", 1, nowMs - 45_001),
-      { id: "new", version: 1, vehicle: "car", position: undefined },
+      { ...courier("new", 0), position: undefined },
       courier("far", 10_100),
       courier("ok", 500),
       courier("second", 800),
@@ -76,6 +78,34 @@ Deno.test("matchNearest() never asks again who declined, and who lapsed only aft
   ] as const;
   const couriers = [courier("c1", 10), courier("c2", 20), courier("c3", 30)];
   assert.deepEqual(pairs([order("o1", 0, asked)], couriers), ["o1-c3"]);
+});
+
+Deno.test("matchNearest() asks only who has the vehicle, the skills and the room an order needs", () => {
+  const parcel = order("o1", 0);
+  const needing = (needs: Partial<OpenOrder["needs"]>) => [
+    { ...parcel, needs: { ...parcel.needs, ...needs } },
+  ];
+  const couriers = [
+    { ...courier("c1", 10), vehicle: "bicycle" as const },
+    { ...courier("c2", 20), skills: ["cold", "pharmacy"] },
+    { ...courier("c3", 30), maxLoadG: 1_000_000, loadG: 600_000 },
+  ];
+  assert.deepEqual(pairs(needing({}), couriers), ["o1-c1"]);
+  assert.deepEqual(pairs(needing({ vehicles: ["car", "van"] }), couriers), ["o1-c2"]);
+  assert.deepEqual(pairs(needing({ skills: ["pharmacy"] }), couriers), ["o1-c2"]);
+  assert.deepEqual(pairs(needing({ skills: ["pharmacy", "alcohol"] }), couriers), []);
+  assert.deepEqual(pairs(needing({ weightG: 15_000 }), couriers), ["o1-c1"]);
+  assert.deepEqual(pairs(needing({ weightG: 15_001 }), couriers), ["o1-c2"]);
+  assert.deepEqual(pairs(needing({ weightG: 400_000 }), couriers), ["o1-c3"]);
+  assert.deepEqual(pairs(needing({ weightG: 400_001 }), couriers), []);
+  const [match] = matchNearest({ orders: needing({ weightG: 400_000 }), couriers, policy, nowMs });
+  assert.deepEqual(match?.explanation.excluded, { too_heavy: 2 });
+});
+
+Deno.test("matchNearest() does not give an order back to who lost it", () => {
+  const lost = { ...order("o1", 0), lostBy: ["c1"] };
+  assert.deepEqual(pairs([lost], [courier("c1", 10), courier("c2", 500)]), ["o1-c2"]);
+  assert.deepEqual(pairs([lost], [courier("c1", 10)]), []);
 });
 
 Deno.test("matchNearest() is a matching, whatever the order of its input (property)", () => {

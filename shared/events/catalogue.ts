@@ -19,11 +19,17 @@ function event<Data extends z.ZodRawShape>(eventVersion: number, about: string, 
 }
 
 export const EVENTS = {
-  "order.placed": event(1, "A customer placed an order; it is committed", {
+  "order.placed": event(2, "A customer placed an order; it is committed", {
     ...order,
     kind: z.enum(["marketplace", "parcel"]),
     customerId: id,
     merchantId: id.nullable(),
+    mode: z.enum(["live", "test"]).optional(),
+    releaseAt: instant.optional(),
+  }),
+  "order.released": event(1, "An order that was held back may be dispatched now", {
+    ...order,
+    held: z.enum(["scheduled", "dispatcher"]),
   }),
   "order.confirmed": event(1, "The merchant took the order", order),
   "order.status_changed": event(1, "An order moved from one state to another", {
@@ -32,15 +38,42 @@ export const EVENTS = {
     to: orderStatus,
     actor: z.string(),
   }),
-  "order.cancelled": event(1, "An order was cancelled", {
+  "order.cancelled": event(2, "An order was cancelled", {
     ...order,
     reason: z.string().nullable(),
+    code: z.string().optional(),
+    feeMinor: z.int().min(0).optional(),
+    currency: z.string().optional(),
   }),
   "order.attention_raised": event(1, "A dispatcher should look at the order", {
     ...order,
     reason: z.string(),
   }),
-  "delivery.completed": event(1, "The courier delivered the order", { ...order, courierId: id }),
+  "order.attention_cleared": event(1, "What a dispatcher should have looked at is settled", {
+    ...order,
+    reason: z.string(),
+  }),
+  "order.courier_arrived": event(1, "The courier is at a stop of the order", {
+    ...order,
+    courierId: id,
+    stop: z.enum(["pickup", "dropoff"]),
+  }),
+  "order.tip_changed": event(1, "The customer raised the tip", {
+    ...order,
+    tipMinor: z.int().min(0),
+    currency: z.string(),
+  }),
+  "order.rated": event(1, "The customer rated who brought or prepared the order", {
+    ...order,
+    subject: z.enum(["courier", "merchant"]),
+    subjectId: id,
+    stars: z.int().min(1).max(5),
+  }),
+  "delivery.completed": event(2, "The courier delivered the order", {
+    ...order,
+    courierId: id,
+    cashCollectedMinor: z.int().min(0).optional(),
+  }),
   "offer.made": event(1, "One courier was asked to take an order", {
     ...offer,
     attempt: z.int().min(1),

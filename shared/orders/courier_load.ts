@@ -29,6 +29,8 @@ export async function saveCourier(
   const rows = await tx`
     update couriers set status = ${status}, active_assignments = ${activeAssignments},
       version = ${version},
+      pause_reason = case when ${status} <> 'paused' then null
+        when status = 'paused' then pause_reason else ${reason} end,
       status_changed_at = case when status = ${status} then status_changed_at
         else clock_timestamp() end
     where id = ${courier.id} and version = ${courier.version}

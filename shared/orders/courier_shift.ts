@@ -6,42 +6,76 @@
  * courier's lock, which nobody can pass: work that came in between starts the transaction anew.
  */
 import type { Sql, Tx } from "shared/sql/connect.ts";
+import { scheduleTimer } from "shared/timers/schedule.ts";
+import { type Deed, SYSTEM } from "./actor.ts";
 import { saveCourier, statusForLoad } from "./courier_load.ts";
 import { isCarried } from "./lifecycle.ts";
 import { findPendingOffer, lockCourier, lockOrders } from "./locks.ts";
-import { withdrawAssignment } from "./offers.ts";
+import { REASSIGN_AFTER_MS } from "./deadlines.ts";
 import { OrderChange } from "./order_change.ts";
 import { type Outcome, refuse, succeed } from "./refusal.ts";
 import type { CourierRow, OrderRow } from "./rows.ts";
+import { withdrawAssignment } from "./withdraw_assignment.ts";
+
+/** A courier is marked silent when nothing was heard of it for this long. */
+const SILENT_AFTER_MS = 2 * 60_000;
+/** Alerts that end when the courier is heard again. */
+const ENDS_WITH_SILENCE = ["courier_silent", "courier_lost"];
 
 /** New work can slip in only while the courier is available, so a second attempt nearly always wins. */
 const MAX_ATTEMPTS = 5;
 
 /** The courier takes orders again. Repeating it changes nothing. */
 export async function goOnline(sql: Sql, courierId: string): Promise<Outcome<CourierRow>> {
-  return await sql.begin(async (tx) => {
-    const courier = await lockCourier(tx, courierId);
-    if (courier === undefined) return refuse("courier.not_found");
-    const { activeAssignments, capacity } = courier;
-    const status = statusForLoad(activeAssignments, capacity);
-    if (courier.status === status) return succeed(courier);
-    return succeed(await saveCourier(tx, courier, { status, activeAssignments, reason: "online" }));
-  });
+  return await withLockedWork(sql, courierId, resume);
+}
+
+/** The same inside a transaction of the caller. @throws WorkChangedError to be tried again. */
+export async function goOnlineIn(tx: Tx, courierId: string): Promise<Outcome<CourierRow>> {
+  return await inLockedWork(tx, courierId, resume);
+}
+
+async function resume(tx: Tx, { courier, assigned }: LockedWork): Promise<Outcome<CourierRow>> {
+  const { activeAssignments, capacity } = courier;
+  for (const order of assigned) {
+    if (order.attention === null || !ENDS_WITH_SILENCE.includes(order.attention)) continue;
+    const change = new OrderChange(tx, order, deedOfCourier(courier));
+    change.clearAttention();
+    await change.save();
+  }
+  const status = statusForLoad(activeAssignments, capacity);
+  if (courier.status === status) return succeed(courier);
+  return succeed(await saveCourier(tx, courier, { status, activeAssignments, reason: "online" }));
 }
 
 /** The courier keeps what it has and gets no more offers. */
 export async function pauseShift(sql: Sql, courierId: string): Promise<Outcome<CourierRow>> {
-  return await withLockedWork(sql, courierId, async (tx, { courier, offered }) => {
-    if (courier.status === "paused") return succeed(courier);
-    if (courier.status === "offline") {
-      return refuse("courier.off_shift", "Cannot pause: the courier is offline");
-    }
-    for (const order of offered) await withdrawOffer(tx, order, courierId, "courier_paused");
-    const { activeAssignments } = courier;
-    return succeed(
-      await saveCourier(tx, courier, { status: "paused", activeAssignments, reason: "paused" }),
-    );
-  });
+  return await withLockedWork(sql, courierId, (tx, work) => pause(tx, work, "paused"));
+}
+
+/** The same inside a transaction of the caller. @throws WorkChangedError to be tried again. */
+export async function pauseShiftIn(
+  tx: Tx,
+  courierId: string,
+  reason: string,
+): Promise<Outcome<CourierRow>> {
+  return await inLockedWork(tx, courierId, (inner, work) => pause(inner, work, reason));
+}
+
+async function pause(
+  tx: Tx,
+  { courier, offered }: LockedWork,
+  reason: string,
+): Promise<Outcome<CourierRow>> {
+  if (courier.status === "paused") return succeed(courier);
+  if (courier.status === "offline") {
+    return refuse("courier.off_shift", "Cannot pause: the courier is offline");
+  }
+  for (const order of offered) {
+    await withdrawOffer(tx, order, { courierId: courier.id, reason: "courier_paused" });
+  }
+  const { activeAssignments } = courier;
+  return succeed(await saveCourier(tx, courier, { status: "paused", activeAssignments, reason }));
 }
 
 /**
@@ -59,7 +93,19 @@ export async function goOffline(sql: Sql, courierId: string): Promise<Outcome<Co
       );
     }
     if (work.courier.status === "offline") return succeed(work.courier);
-    return await leave(tx, work, "courier_offline");
+    return await leave(tx, work, { reason: "courier_offline", deed: deedOfCourier(work.courier) });
+  });
+}
+
+/**
+ * The planned shift is over: offline when the courier has nothing left to do, else paused, so that
+ * it finishes what it has. @throws WorkChangedError to be tried again.
+ */
+export async function endShiftIn(tx: Tx, courierId: string): Promise<void> {
+  await inLockedWork(tx, courierId, async (inner, work) => {
+    if (work.courier.status === "offline") return succeed(work.courier);
+    if (work.assigned.length > 0) return await pause(inner, work, "shift_ended");
+    return await leave(inner, work, { reason: "courier_offline", deed: SYSTEM });
   });
 }
 
@@ -73,11 +119,17 @@ export async function markSilent(sql: Sql, courierId: string): Promise<boolean> 
   const outcome = await withLockedWork(sql, courierId, async (tx, work) => {
     if (work.courier.status === "offline") return refuse("courier.off_shift");
     for (const order of work.assigned.filter((candidate) => isCarried(candidate.status))) {
-      const change = new OrderChange(tx, order);
+      const change = new OrderChange(tx, order, SYSTEM);
       change.raiseAttention("courier_silent");
       await change.save();
+      await scheduleTimer(tx, {
+        kind: "courier.lost",
+        key: order.id,
+        version: change.version,
+        delayMs: REASSIGN_AFTER_MS - SILENT_AFTER_MS,
+      });
     }
-    return await leave(tx, work, "courier_silent");
+    return await leave(tx, work, { reason: "courier_silent", deed: SYSTEM });
   });
   return outcome.ok;
 }
@@ -90,6 +142,7 @@ interface LockedWork {
   readonly offered: readonly OrderRow[];
 }
 
+/** Work came in between look-up and lock; the transaction must begin anew. */
 class WorkChangedError extends Error {
   override readonly name = "WorkChangedError";
 }
@@ -101,14 +154,20 @@ async function withLockedWork<T>(
 ): Promise<Outcome<T>> {
   for (let attempt = 1;; attempt++) {
     try {
-      return await sql.begin(async (tx): Promise<Outcome<T>> => {
-        const work = await lockWork(tx, courierId);
-        return work === undefined ? refuse("courier.not_found") : await decide(tx, work);
-      });
+      return await sql.begin((tx) => inLockedWork(tx, courierId, decide));
     } catch (error) {
       if (!(error instanceof WorkChangedError) || attempt === MAX_ATTEMPTS) throw error;
     }
   }
+}
+
+async function inLockedWork<T>(
+  tx: Tx,
+  courierId: string,
+  decide: (tx: Tx, work: LockedWork) => Promise<Outcome<T>>,
+): Promise<Outcome<T>> {
+  const work = await lockWork(tx, courierId);
+  return work === undefined ? refuse("courier.not_found") : await decide(tx, work);
 }
 
 async function lockWork(tx: Tx, courierId: string): Promise<LockedWork | undefined> {
@@ -136,11 +195,20 @@ async function findWork(tx: Tx, courierId: string): Promise<Map<string, "assigne
   return new Map(rows.map((row) => [row.orderId, row.work]));
 }
 
-async function leave(tx: Tx, work: LockedWork, reason: string): Promise<Outcome<CourierRow>> {
+interface Leaving {
+  readonly reason: "courier_offline" | "courier_silent";
+  readonly deed: Deed;
+}
+
+async function leave(
+  tx: Tx,
+  work: LockedWork,
+  { reason, deed }: Leaving,
+): Promise<Outcome<CourierRow>> {
   const courierId = work.courier.id;
-  for (const order of work.offered) await withdrawOffer(tx, order, courierId, reason);
+  for (const order of work.offered) await withdrawOffer(tx, order, { courierId, reason });
   for (const order of work.assigned) {
-    if (!isCarried(order.status)) await withdrawAssignment(tx, order, reason);
+    if (!isCarried(order.status)) await withdrawAssignment(tx, order, { reason, deed });
   }
   // Read again: every withdrawn assignment changed the courier's load and version.
   const courier = await lockCourier(tx, courierId);
@@ -152,12 +220,15 @@ async function leave(tx: Tx, work: LockedWork, reason: string): Promise<Outcome<
 async function withdrawOffer(
   tx: Tx,
   order: OrderRow,
-  courierId: string,
-  reason: string,
+  { courierId, reason }: { courierId: string; reason: string },
 ): Promise<void> {
   const offer = await findPendingOffer(tx, order.id);
   if (offer?.courierId !== courierId) return;
-  const change = new OrderChange(tx, order);
+  const change = new OrderChange(tx, order, SYSTEM);
   await change.closePendingOffer("withdrawn", reason);
   await change.save();
+}
+
+function deedOfCourier(courier: CourierRow): Deed {
+  return { role: "courier", accountId: courier.id };
 }

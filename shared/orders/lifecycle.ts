@@ -132,6 +132,11 @@ export function isDispatchable(kind: OrderKind, state: OrderState): boolean {
   return state === "confirmed" || state === "preparing" || state === "ready_for_pickup";
 }
 
+/** Whether the order still waits for its merchant. */
+export function isUnconfirmed(kind: OrderKind, state: OrderState): boolean {
+  return kind === "marketplace" && state === "placed";
+}
+
 /** Whether the goods are with the courier. */
 export function isCarried(state: OrderState): boolean {
   return state === "picked_up" || state === "in_transit" || state === "failed_attempt" ||

@@ -10,8 +10,9 @@ import { type Lease, requireFence } from "shared/lease/lease.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import type { Sql, Tx } from "shared/sql/connect.ts";
 import { scheduleTimer } from "shared/timers/schedule.ts";
-import { ATTENTION_AFTER_OFFERS, startDeadlines } from "./deadlines.ts";
-import { saveCourier, statusAfterLoad } from "./courier_load.ts";
+import { SYSTEM } from "./actor.ts";
+import { createAssignment } from "./create_assignment.ts";
+import { ATTENTION_AFTER_OFFERS } from "./deadlines.ts";
 import { isDispatchable } from "./lifecycle.ts";
 import { findActiveAssignment, findPendingOffer, lockCourier, lockOrder } from "./locks.ts";
 import { OrderChange } from "./order_change.ts";
@@ -70,6 +71,7 @@ async function findConflict(
 ): Promise<OfferConflict | undefined> {
   if (order === undefined) return "order_gone";
   if (!isDispatchable(order.kind, order.status)) return "order_not_open";
+  if (order.hold !== null || order.mode === "test") return "order_not_open";
   if (await findPendingOffer(tx, order.id) !== undefined) return "order_taken";
   if (await findActiveAssignment(tx, order.id) !== undefined) return "order_taken";
   if (courier === undefined || courier.status !== "available") return "courier_changed";
@@ -81,7 +83,7 @@ async function findConflict(
 
 async function insertOffer(tx: Tx, order: OrderRow, plan: OfferPlan): Promise<string> {
   const offerId = uuidv7();
-  const change = new OrderChange(tx, order);
+  const change = new OrderChange(tx, order, SYSTEM);
   const attempt = change.countOffer();
   const [row] = await tx<{ expiresAt: Date }[]>`
     insert into offers (id, order_id, courier_id, status, attempt, distance_to_pickup_m, expires_at)
@@ -176,34 +178,9 @@ async function assign(
   order: OrderRow,
   courier: CourierRow,
 ): Promise<AssignmentRow> {
-  const change = new OrderChange(tx, order);
+  const change = new OrderChange(tx, order, { role: "courier", accountId: courier.id });
   await change.closePendingOffer("accepted", "accepted");
-  const assignment = {
-    id: uuidv7(),
-    orderId: order.id,
-    courierId: courier.id,
-    offerId: offer.id,
-  };
-  await tx`
-    insert into assignments (id, order_id, courier_id, offer_id)
-    values (${assignment.id}, ${assignment.orderId}, ${assignment.courierId}, ${assignment.offerId})`;
-  change.add({
-    type: "assignment.created",
-    data: {
-      orderId: order.id,
-      orderVersion: change.version,
-      assignmentId: assignment.id,
-      courierId: courier.id,
-      offerId: offer.id,
-    },
-  });
-  change.clearAttention();
-  const activeAssignments = courier.activeAssignments + 1;
-  await saveCourier(tx, courier, {
-    status: statusAfterLoad(courier, activeAssignments),
-    activeAssignments,
-    reason: "assigned",
-  });
+  const assignment = await createAssignment(tx, change, { offerId: offer.id, order, courier });
   await change.save();
   return assignment;
 }
@@ -217,12 +194,13 @@ export async function rejectOffer(
   return await sql.begin(async (tx) => {
     const locked = await lockOffer(tx, question);
     if (locked === undefined) return refuse("offer.not_found");
-    const { offer, order } = locked;
+    const { offer, order, courier } = locked;
     if (offer.status === "accepted") {
       return refuse("offer.closed", "Cannot reject: the offer is accepted", { state: "accepted" });
     }
     if (offer.status !== "pending") return succeed(undefined);
-    const change = new OrderChange(tx, order);
+    const deed = { role: "courier", accountId: courier.id, reason: reason ?? undefined } as const;
+    const change = new OrderChange(tx, order, deed);
     await change.closePendingOffer("rejected", reason ?? "rejected");
     await change.save();
     return succeed(undefined);
@@ -238,20 +216,9 @@ export async function expireOffer(tx: Tx, offerId: string): Promise<void> {
   if (order === undefined) return;
   const offer = await findPendingOffer(tx, order.id);
   if (offer?.id !== offerId) return;
-  const change = new OrderChange(tx, order);
+  const change = new OrderChange(tx, order, SYSTEM);
   await change.closePendingOffer("expired", "expired");
   await change.save();
-}
-
-/**
- * Takes an order away from its courier before the pickup, so that it is dispatched again.
- * The caller has locked the order.
- */
-export async function withdrawAssignment(tx: Tx, order: OrderRow, reason: string): Promise<void> {
-  const change = new OrderChange(tx, order);
-  if (await change.endAssignment(reason) === undefined) return;
-  await change.save();
-  await startDeadlines(tx, order.id, change.version);
 }
 
 interface LockedOffer {

@@ -1,37 +1,54 @@
 /**
  * One change of one order inside a transaction: collects events while the order's row is locked,
- * then raises the version once and appends them all under it.
+ * then raises the version once and appends them all under it, to outbox and history.
  */
 import type { EventInput } from "shared/events/catalogue.ts";
-import { appendEvents } from "shared/outbox/append.ts";
 import type { Tx } from "shared/sql/connect.ts";
-import { nextState, type OrderAction, type OrderState } from "./lifecycle.ts";
-import type { AssignmentRow, OfferRow, OfferStatus, OrderRow } from "./rows.ts";
-import { closeEvent } from "./offer_events.ts";
+import type { Deed } from "./actor.ts";
 import { releaseCourier } from "./courier_load.ts";
+import { nextState, type OrderAction, type OrderState } from "./lifecycle.ts";
 import { findActiveAssignment, findPendingOffer } from "./locks.ts";
+import { closeEvent } from "./offer_events.ts";
+import { appendOrderEvents } from "./order_events.ts";
+import type { AssignmentRow, Hold, OfferRow, OfferStatus, OrderRow } from "./rows.ts";
+import type { Cancellation } from "./cancellation.ts";
 
 export class OrderChange {
   /** The version every event of this change carries. */
   readonly version: number;
   readonly #tx: Tx;
   readonly #order: OrderRow;
+  readonly #deed: Deed;
   readonly #events: EventInput[] = [];
   #status: OrderState;
   #offersMade: number;
   #attention: string | null;
+  #hold: Hold | null;
+  #redispatches: number;
+  #tipMinor: number;
+  #cancellation: Cancellation | null = null;
+  #cashCollectedMinor: number | null = null;
 
-  constructor(tx: Tx, order: OrderRow) {
+  constructor(tx: Tx, order: OrderRow, deed: Deed) {
     this.#tx = tx;
     this.#order = order;
+    this.#deed = deed;
     this.version = order.version + 1;
     this.#status = order.status;
     this.#offersMade = order.offersMade;
     this.#attention = order.attention;
+    this.#hold = order.hold;
+    this.#redispatches = order.redispatches;
+    this.#tipMinor = order.tipMinor;
   }
 
   get status(): OrderState {
     return this.#status;
+  }
+
+  /** Order and version, which every event of an order carries. */
+  get ids(): { orderId: string; orderVersion: number } {
+    return { orderId: this.#order.id, orderVersion: this.version };
   }
 
   add(event: EventInput): void {
@@ -39,12 +56,12 @@ export class OrderChange {
   }
 
   /** Applies an action; false when the state does not allow it, and then nothing has changed. */
-  apply(action: OrderAction, actor: string): boolean {
+  apply(action: OrderAction): boolean {
     const to = nextState(this.#order.kind, this.#status, action);
     if (to === "reject") return false;
     this.add({
       type: "order.status_changed",
-      data: { ...this.#ids(), from: this.#status, to, actor },
+      data: { ...this.ids, from: this.#status, to, actor: this.#deed.role },
     });
     this.#status = to;
     return true;
@@ -55,15 +72,58 @@ export class OrderChange {
     return this.#offersMade;
   }
 
+  /** Counts a courier lost before the pickup; how many that makes. */
+  countRedispatch(): number {
+    this.#redispatches++;
+    return this.#redispatches;
+  }
+
   /** Puts the order into the dispatcher's queue, once per reason. */
   raiseAttention(reason: string): void {
     if (this.#attention === reason) return;
     this.#attention = reason;
-    this.add({ type: "order.attention_raised", data: { ...this.#ids(), reason } });
+    this.add({ type: "order.attention_raised", data: { ...this.ids, reason } });
   }
 
+  /** Takes the order out of the dispatcher's queue. */
   clearAttention(): void {
+    if (this.#attention === null) return;
+    this.add({
+      type: "order.attention_cleared",
+      data: { ...this.ids, reason: this.#attention },
+    });
     this.#attention = null;
+  }
+
+  /** Stops dispatch until a dispatcher decides. */
+  holdForDispatcher(): void {
+    this.#hold = "dispatcher";
+  }
+
+  /** Lets the order be dispatched, if something held it back. */
+  release(): void {
+    if (this.#hold === null) return;
+    this.add({ type: "order.released", data: { ...this.ids, held: this.#hold } });
+    this.#hold = null;
+  }
+
+  /** A held order that has ended is no longer held: nothing waits for it. */
+  dropHold(): void {
+    this.#hold = null;
+  }
+
+  raiseTip(tipMinor: number): void {
+    this.#tipMinor = tipMinor;
+    const { currency } = this.#order;
+    this.add({ type: "order.tip_changed", data: { ...this.ids, tipMinor, currency } });
+  }
+
+  recordCancellation(cancellation: Cancellation): void {
+    this.#cancellation = cancellation;
+  }
+
+  recordCash(collectedMinor: number): void {
+    this.#cashCollectedMinor = collectedMinor;
   }
 
   /** Closes the pending offer, if there is one. */
@@ -85,16 +145,12 @@ export class OrderChange {
     await this.#tx`
       update assignments set ended_at = clock_timestamp(), end_reason = ${reason}
       where id = ${assignment.id} and ended_at is null`;
+    const { courierId } = assignment;
     this.add({
       type: "assignment.ended",
-      data: {
-        ...this.#ids(),
-        assignmentId: assignment.id,
-        courierId: assignment.courierId,
-        reason,
-      },
+      data: { ...this.ids, assignmentId: assignment.id, courierId, reason },
     });
-    await releaseCourier(this.#tx, assignment.courierId, reason);
+    await releaseCourier(this.#tx, courierId, reason);
     return assignment;
   }
 
@@ -105,11 +161,17 @@ export class OrderChange {
   async save(): Promise<void> {
     if (this.#events.length === 0) return;
     const changed = this.#status !== this.#order.status;
+    const cancellation = this.#cancellation === null ? null : JSON.stringify(this.#cancellation);
     const rows = await this.#tx`
       update orders set
         version = ${this.version},
         status = ${this.#status},
         offers_made = ${this.#offersMade},
+        hold = ${this.#hold},
+        redispatches = ${this.#redispatches},
+        tip_minor = ${this.#tipMinor},
+        cancellation = coalesce(${cancellation}::jsonb, cancellation),
+        cash_collected_minor = coalesce(${this.#cashCollectedMinor}, cash_collected_minor),
         attention = ${this.#attention},
         attention_at = case when ${this.#attention}::text is null then null
           when attention is distinct from ${this.#attention} then clock_timestamp()
@@ -121,16 +183,12 @@ export class OrderChange {
       returning 1`;
     // The row is locked, so this is a broken promise of the caller and not a race.
     if (rows.length !== 1) throw new Error(`order ${this.#order.id} was not locked`);
-    await appendEvents(this.#tx, {
-      kind: "order",
-      id: this.#order.id,
-      version: this.version,
-      region: this.#order.region,
-      shard: this.#order.shard,
-    }, this.#events);
-  }
-
-  #ids() {
-    return { orderId: this.#order.id, orderVersion: this.version };
+    const { id, region, shard } = this.#order;
+    await appendOrderEvents(
+      this.#tx,
+      { id, version: this.version, region, shard },
+      this.#events,
+      this.#deed,
+    );
   }
 }

@@ -1,25 +1,17 @@
 import type { Sql, Tx } from "shared/sql/connect.ts";
+import { type Actor, deedOf } from "./actor.ts";
+import { type CancelCode, type Cancellation, cancellationFee, mayCancel } from "./cancellation.ts";
+import { startSearch } from "./deadlines.ts";
+import { courierShareMinor, readSettlement, recordDelivery, recordEarning } from "./earnings.ts";
 import { isDispatchable, isTerminal, type OrderAction } from "./lifecycle.ts";
-import { findActiveAssignment, lockOrder } from "./locks.ts";
+import { findActiveAssignment, findAssignmentProgress, lockOrder } from "./locks.ts";
 import { OrderChange } from "./order_change.ts";
 import { type Outcome, type Refusal, refuse, succeed } from "./refusal.ts";
 import type { OrderRow } from "./rows.ts";
+import { type Standing, standingOf } from "./standing.ts";
 
-/** Who moves the order, as far as the rules need to know. */
-export type Actor =
-  | { readonly role: "customer"; readonly accountId: string }
-  /** `merchantIds` are the merchants of the account. */
-  | {
-    readonly role: "merchant";
-    readonly accountId: string;
-    readonly merchantIds: readonly string[];
-  }
-  | { readonly role: "courier"; readonly accountId: string }
-  | { readonly role: "dispatcher"; readonly accountId: string }
-  | { readonly role: "system" };
-
-/** Which role may ask for which action; the order's state decides the rest. */
-const MAY: Record<OrderAction, readonly Actor["role"][]> = {
+/** Which standing may ask for which action; the order's state decides the rest. */
+const MAY: Record<OrderAction, readonly Standing[]> = {
   confirm: ["merchant", "dispatcher"],
   prepare: ["merchant", "dispatcher"],
   make_ready: ["merchant", "dispatcher"],
@@ -31,26 +23,24 @@ const MAY: Record<OrderAction, readonly Actor["role"][]> = {
   complete_return: ["courier", "dispatcher"],
   cancel: ["customer", "merchant", "dispatcher"],
   fail: ["dispatcher"],
-  expire: ["system"],
+  expire: ["dispatcher", "system"],
 };
-
-/**
- * A customer may cancel until the kitchen starts: from then on food is wasted, so the merchant or
- * a dispatcher decides.
- */
-const CUSTOMER_MAY_CANCEL: readonly OrderRow["status"][] = ["placed", "confirmed"];
 
 export interface Transition {
   readonly orderId: string;
   readonly action: OrderAction;
   readonly actor: Actor;
-  readonly reason?: string;
+  readonly reason?: string | undefined;
+  /** Only with `cancel`. */
+  readonly cancelCode?: CancelCode | undefined;
+  /** Only with `deliver`: the cash taken at the door. */
+  readonly cashCollectedMinor?: number | undefined;
 }
 
 /**
  * Moves an order by one action in one transaction: state, state time, version, assignment, pending
- * offer and events change together or not at all. Of two racing transitions one wins; the other
- * is refused with the state it met.
+ * offer, money, history and events change together or not at all. Of two racing transitions one
+ * wins; the other is refused with the state it met.
  */
 export async function transitionOrder(sql: Sql, transition: Transition): Promise<Outcome<void>> {
   return await sql.begin((tx) => transitionOrderIn(tx, transition));
@@ -59,60 +49,41 @@ export async function transitionOrder(sql: Sql, transition: Transition): Promise
 /** The same inside a transaction of the caller. */
 export async function transitionOrderIn(tx: Tx, transition: Transition): Promise<Outcome<void>> {
   const order = await lockOrder(tx, transition.orderId);
-  if (order === undefined || !await isParty(tx, order, transition.actor)) {
-    return refuse("order.not_found");
-  }
-  const refusal = refuseActor(order, transition);
+  const standing = order === undefined ? undefined : await standingOf(tx, order, transition.actor);
+  if (order === undefined || standing === undefined) return refuse("order.not_found");
+  const refusal = refuseAction(order, standing, transition);
   if (refusal !== undefined) return refusal;
-  const change = new OrderChange(tx, order);
-  if (!change.apply(transition.action, transition.actor.role)) {
-    return notAllowed(order, transition.action);
-  }
-  await addConsequences(tx, change, order, transition);
+  const change = new OrderChange(tx, order, deedOf(transition.actor, transition.reason));
+  if (!change.apply(transition.action)) return notAllowed(order, transition.action);
+  const cash = refuseCash(order, transition);
+  if (cash !== undefined) return cash;
+  await addConsequences(tx, change, order, { ...transition, standing });
   await change.save();
+  if (transition.action === "confirm" && order.mode === "live") {
+    await startSearch(tx, order.id, change.version);
+  }
   return succeed(undefined);
 }
 
-/** Whether the actor has anything to do with the order; others must not learn that it exists. */
-async function isParty(tx: Tx, order: OrderRow, actor: Actor): Promise<boolean> {
-  switch (actor.role) {
-    case "customer":
-      return order.customerId === actor.accountId;
-    case "merchant":
-      return order.merchantId !== null && actor.merchantIds.includes(order.merchantId);
-    case "courier":
-      return await isCourierOf(tx, order, actor.accountId);
-    case "dispatcher":
-    case "system":
-      return true;
-  }
-}
-
-/**
- * The courier who has the order, or had it when it ended: who repeats a delivery whose answer was
- * lost must learn that it is delivered, not that the order does not exist.
- */
-async function isCourierOf(tx: Tx, order: OrderRow, courierId: string): Promise<boolean> {
-  const [latest] = await tx<{ courierId: string; endReason: string | null }[]>`
-    select courier_id, end_reason from assignments where order_id = ${order.id}
-    order by created_at desc limit 1`;
-  if (latest?.courierId !== courierId) return false;
-  return latest.endReason === null || latest.endReason === order.status;
-}
-
-function refuseActor(order: OrderRow, { action, actor }: Transition): Refusal | undefined {
-  if (!MAY[action].includes(actor.role)) {
+function refuseAction(
+  order: OrderRow,
+  standing: Standing,
+  { action }: Transition,
+): Refusal | undefined {
+  const roles = MAY[action];
+  if (standing !== "robot" && !roles.includes(standing)) {
+    const named = roles.filter((role) => role !== "system" || roles.length === 1);
     return refuse(
       "auth.forbidden",
-      `Cannot ${words(action)}: role must be ${MAY[action].join(" or ")}`,
+      `Cannot ${words(action)}: role must be ${named.join(" or ")}`,
     );
   }
-  const late = action === "cancel" && actor.role === "customer" &&
-    !CUSTOMER_MAY_CANCEL.includes(order.status);
+  const late = action === "cancel" && !mayCancel(standing, order.status);
   return late ? notAllowed(order, action) : undefined;
 }
 
-function notAllowed(order: OrderRow, action: OrderAction): Refusal {
+/** The refusal of a change that the order's state does not allow; it names the state. */
+export function notAllowed(order: OrderRow, action: string): Refusal {
   return refuse(
     "order.transition_not_allowed",
     `Cannot ${words(action)}: the order is ${order.status}`,
@@ -120,8 +91,29 @@ function notAllowed(order: OrderRow, action: OrderAction): Refusal {
   );
 }
 
-function words(action: OrderAction): string {
+function words(action: string): string {
   return action.replaceAll("_", " ");
+}
+
+/** Cash must be accounted for at the door; where there is none to collect, none can be taken. */
+function refuseCash(
+  order: OrderRow,
+  { action, cashCollectedMinor }: Transition,
+): Refusal | undefined {
+  if (action !== "deliver") return undefined;
+  if (order.cashMinor > 0 && cashCollectedMinor === undefined) {
+    return refuse(
+      "order.cash_required",
+      `Cannot deliver: cashCollectedMinor must say what was collected of ${order.cashMinor}`,
+      { cashMinor: order.cashMinor, currency: order.currency },
+    );
+  }
+  if (order.cashMinor > 0 || (cashCollectedMinor ?? 0) === 0) return undefined;
+  return refuse(
+    "order.cash_required",
+    `Cannot deliver: cashCollectedMinor must be 0, the order is not paid in cash: it is ${cashCollectedMinor}`,
+    { cashMinor: 0, currency: order.currency },
+  );
 }
 
 /** What else becomes true with the new state. */
@@ -129,24 +121,84 @@ async function addConsequences(
   tx: Tx,
   change: OrderChange,
   order: OrderRow,
-  { action, reason }: Transition,
+  transition: Transition & { readonly standing: Standing },
 ): Promise<void> {
-  const data = { orderId: order.id, orderVersion: change.version };
-  if (action === "confirm") change.add({ type: "order.confirmed", data });
-  if (action === "cancel") {
-    change.add({ type: "order.cancelled", data: { ...data, reason: reason ?? null } });
+  const { action } = transition;
+  if (action === "confirm") {
+    change.add({ type: "order.confirmed", data: change.ids });
+    if (order.attention === "unconfirmed") change.clearAttention();
   }
-  if (action === "deliver") {
-    const courierId = (await findActiveAssignment(tx, order.id))?.courierId;
-    if (courierId === undefined) throw new Error(`order ${order.id} delivered without a courier`);
-    change.add({ type: "delivery.completed", data: { ...data, courierId } });
-  }
+  if (action === "cancel") await cancel(tx, change, order, transition);
+  if (action === "deliver") await deliver(tx, change, order, transition);
   const wasOpen = isDispatchable(order.kind, order.status);
   if (wasOpen && !isDispatchable(order.kind, change.status)) {
     await change.closePendingOffer("withdrawn", `order_${change.status}`);
   }
   if (isTerminal(change.status)) {
     change.clearAttention();
+    change.dropHold();
     await change.endAssignment(change.status);
   }
+}
+
+async function cancel(
+  tx: Tx,
+  change: OrderChange,
+  order: OrderRow,
+  { standing, reason, cancelCode }: Transition & { readonly standing: Standing },
+): Promise<void> {
+  const assignment = await findAssignmentProgress(tx, order.id);
+  const policy = await readSettlement(tx, order.region);
+  const parts = cancellationFee({
+    by: standing,
+    hasCourier: assignment !== undefined,
+    courierArrived: assignment !== undefined && assignment.arrivedPickupAt !== null,
+  }, policy.cancellation);
+  const feeMinor = parts.reduce((sum, part) => sum + part.amountMinor, 0);
+  const cancellation: Cancellation = {
+    by: standing,
+    code: cancelCode ?? "other",
+    reason: reason ?? null,
+    feeMinor,
+    parts,
+  };
+  change.recordCancellation(cancellation);
+  change.add({
+    type: "order.cancelled",
+    data: {
+      ...change.ids,
+      reason: cancellation.reason,
+      code: cancellation.code,
+      feeMinor,
+      currency: order.currency,
+    },
+  });
+  if (assignment === undefined || feeMinor === 0) return;
+  await recordEarning(tx, order, {
+    courierId: assignment.courierId,
+    orderVersion: change.version,
+    kind: "cancellation",
+    amountMinor: courierShareMinor(feeMinor, policy),
+  });
+}
+
+async function deliver(
+  tx: Tx,
+  change: OrderChange,
+  order: OrderRow,
+  { cashCollectedMinor }: Transition,
+): Promise<void> {
+  const courierId = (await findActiveAssignment(tx, order.id))?.courierId;
+  if (courierId === undefined) throw new Error(`order ${order.id} delivered without a courier`);
+  const collected = order.cashMinor === 0 ? undefined : cashCollectedMinor;
+  if (collected !== undefined) change.recordCash(collected);
+  change.add({
+    type: "delivery.completed",
+    data: {
+      ...change.ids,
+      courierId,
+      ...(collected === undefined ? {} : { cashCollectedMinor: collected }),
+    },
+  });
+  await recordDelivery(tx, order, { courierId, orderVersion: change.version });
 }

@@ -4,6 +4,24 @@ import type { Point } from "shared/geo/point.ts";
 import type { Queryable, Sql } from "shared/sql/connect.ts";
 import { VEHICLES } from "shared/streets/vehicle.ts";
 
+/** What couriers get of what customers pay, and what a late cancellation costs. */
+export const settlementSchema = z.strictObject({
+  /** The courier's part of the delivery fee and of cancellation fees; tips are all the courier's. */
+  courierSharePercent: z.int().min(0).max(100),
+  /** What a customer pays who cancels after a courier has accepted, or has come to the pickup. */
+  cancellation: z.strictObject({
+    acceptedMinor: z.int().min(0).max(1_000_000),
+    arrivedMinor: z.int().min(0).max(1_000_000),
+  }),
+});
+export type SettlementPolicy = z.infer<typeof settlementSchema>;
+
+/** What a region starts with: the fee of a base way once the courier has come for nothing. */
+export const DEFAULT_SETTLEMENT: SettlementPolicy = {
+  courierSharePercent: 80,
+  cancellation: { acceptedMinor: 150, arrivedMinor: 299 },
+};
+
 /**
  * How a region dispatches and prices: data, versioned and validated, so that it can change without
  * a release. Money is in minor units of the region's currency.
@@ -23,6 +41,7 @@ export const regionPolicySchema = z.strictObject({
     baseMinor: z.int().min(0).max(1_000_000),
     perKmMinor: z.int().min(0).max(1_000_000),
   }),
+  settlement: settlementSchema.default(DEFAULT_SETTLEMENT),
 });
 export type RegionPolicy = z.infer<typeof regionPolicySchema>;
 
@@ -36,6 +55,7 @@ export const DEFAULT_REGION_POLICY: RegionPolicy = {
     askAgainAfterMs: 60_000,
   },
   pricing: { baseMinor: 299, perKmMinor: 50 },
+  settlement: DEFAULT_SETTLEMENT,
 };
 
 /** A city or zone: the unit of partition and of policy. */

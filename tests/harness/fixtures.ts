@@ -1,6 +1,6 @@
 /** People, merchants and orders for tests, written as the product writes them. */
 import { uuidv7 } from "shared/ids/uuid.ts";
-import { appendEvents } from "shared/outbox/append.ts";
+import { appendOrderEvents } from "shared/orders/order_events.ts";
 import { startDeadlines } from "shared/orders/deadlines.ts";
 import type { OrderKind, OrderState } from "shared/orders/lifecycle.ts";
 import type { CourierStatus } from "shared/orders/rows.ts";
@@ -80,8 +80,8 @@ export async function insertOrder(
       values (${id}, ${REGION}, 0, ${kind}, ${options.status ?? "placed"}, 1,
         ${options.customerId}, ${options.merchantId ?? null}, '[]', 57.7, 11.9, 57.71, 11.91, 1300,
         5, 0, 364, 0, 'SEK', clock_timestamp() + interval '30 minutes', '\\x00', '{}')`;
-    await startDeadlines(tx, id, 1);
-    await appendEvents(tx, { kind: "order", id, version: 1, region: REGION, shard: 0 }, [{
+    await startDeadlines(tx, { id, kind, status: options.status ?? "placed" }, 1);
+    await appendOrderEvents(tx, { id, version: 1, region: REGION, shard: 0 }, [{
       type: "order.placed",
       data: {
         orderId: id,
@@ -90,7 +90,7 @@ export async function insertOrder(
         customerId: options.customerId,
         merchantId: options.merchantId ?? null,
       },
-    }]);
+    }], { role: "customer", accountId: options.customerId });
   });
   return id;
 }

@@ -11,7 +11,7 @@ const CARRIED = ["picked_up", "in_transit", "failed_attempt", "returning"];
 export async function brokenRules(sql: Sql): Promise<string[]> {
   const rows = await sql<{ rule: string }[]>`
     ${loadRules(sql)} union all ${offerRules(sql)} union all ${assignmentRules(sql)}
-    union all ${outboxRules(sql)}`;
+    union all ${outboxRules(sql)} union all ${historyRules(sql)}`;
   return rows.map(({ rule }) => rule).sort();
 }
 
@@ -28,7 +28,7 @@ function loadRules(sql: Sql) {
     select format('courier %s is offline and has order %s, which is %s', c.id, o.id, o.status)
     from couriers c join assignments a on a.courier_id = c.id and a.ended_at is null
       join orders o on o.id = a.order_id
-    where c.status = 'offline' and not o.status = any(${CARRIED})
+    where c.status = 'offline' and not c.robot and not o.status = any(${CARRIED})
     union all
     select format('courier %s is %s and has offer %s', c.id, c.status, f.id)
     from couriers c join offers f on f.courier_id = c.id and f.status = 'pending'
@@ -121,4 +121,28 @@ function outboxRules(sql: Sql) {
         lag(aggregate_version) over (partition by key order by id) as before
       from outbox
     ) o where o.before > o.aggregate_version`;
+}
+
+/** Nothing that happened to an order is missing from its history, and every deed has a doer. */
+function historyRules(sql: Sql) {
+  return sql`
+    select format('event %s of %s version %s is not in the history as it is in the outbox',
+      e.event_id, e.key, e.aggregate_version)
+    from outbox e left join order_history h on h.order_id = e.key
+      and h.order_version = e.aggregate_version and h.event_index = e.event_index
+    where e.type not like 'courier.%'
+      and (h.event_id, h.type, h.data) is distinct from (e.event_id, e.type, e.data::jsonb)
+    union all
+    select format('order %s version %s was changed by %s without an account', order_id,
+      order_version, actor_role) from order_history
+    where (actor_id is null) <> (actor_role in ('system', 'robot'))
+    union all
+    select format('order %s of test mode earned courier %s %s', o.id, e.courier_id, e.amount_minor)
+    from courier_earnings e join orders o on o.id = e.order_id where o.mode = 'test'
+    union all
+    select format('order %s is delivered and has %s ledger rows of its delivery', o.id, count(e.id))
+    from orders o left join courier_earnings e on e.order_id = o.id and e.kind = 'delivery'
+    where o.status = 'delivered' and o.mode = 'live' and exists (
+      select 1 from order_history h where h.order_id = o.id and h.type = 'delivery.completed')
+    group by o.id having count(e.id) <> 1`;
 }

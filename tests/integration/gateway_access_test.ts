@@ -153,6 +153,12 @@ Deno.test("every route asks for its role and says which", async () => {
     ["POST", "/api/v1/courier/offline"],
     ["GET", "/api/v1/courier/offers"],
     ["GET", "/api/v1/courier/assignments"],
+    ["GET", "/api/v1/courier/stops"],
+    ["GET", "/api/v1/courier/earnings"],
+    ["GET", "/api/v1/courier/stats"],
+    ["GET", "/api/v1/courier/shifts"],
+    ["POST", "/api/v1/courier/shifts"],
+    ["POST", `/api/v1/courier/orders/${orderId}/arrived`],
     ["POST", "/api/v1/courier/channel-tickets"],
     ["POST", `/api/v1/courier/offers/${orderId}/accept`],
     ["POST", `/api/v1/courier/offers/${orderId}/reject`],
@@ -165,11 +171,25 @@ Deno.test("every route asks for its role and says which", async () => {
     ["POST", `/api/v1/merchant/orders/${orderId}/prepare`],
     ["POST", `/api/v1/merchant/orders/${orderId}/ready`],
   ];
+  const afterwards: [string, string][] = [
+    ["POST", `/api/v1/orders/${orderId}/tip`],
+    ["POST", `/api/v1/orders/${orderId}/ratings/courier`],
+    ["POST", `/api/v1/orders/${orderId}/ratings/merchant`],
+  ];
+  const desk: [string, string][] = [
+    ["GET", "/api/v1/dispatcher/queue"],
+    ["GET", "/api/v1/dispatcher/alerts"],
+    ...["acknowledge", "unassign", "redispatch", "reassign", "fail", "expire"].map((
+      step,
+    ): [string, string] => ["POST", `/api/v1/dispatcher/orders/${orderId}/${step}`]),
+  ];
   const refused: [readonly [string, string][], readonly Role[]][] = [
     [courierOnly, ["customer", "merchant", "dispatcher", "admin"]],
     [kitchen, ["customer", "courier"]],
     [[["GET", "/api/v1/merchant/orders"]], ["customer", "courier", "dispatcher", "admin"]],
-    [[["POST", "/api/v1/orders"]], ["merchant", "courier"]],
+    [[["POST", "/api/v1/orders"]], ["courier"]],
+    [afterwards, ["courier", "dispatcher", "admin"]],
+    [desk, ["customer", "merchant", "courier"]],
   ];
   const before = await everything(stores.sql);
   for (const [routes, who] of refused) {

@@ -102,6 +102,10 @@ Deno.test("an order goes from the shop to the door, each party seeing every step
     regionId: "testville",
     vehicle: "bicycle",
     capacity: 1,
+    activeAssignments: 1,
+    maxLoadG: null,
+    skills: [],
+    rating: 5,
     status: "busy",
     version: 2,
   });

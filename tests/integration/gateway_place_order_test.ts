@@ -41,11 +41,19 @@ Deno.test("POST /orders answers 201 with the whole order, priced from the menu a
   const json: Record<string, unknown> = JSON.parse(answer.text);
   const { id, placedAt, estimatedDeliveryAt, stateTimes, tracking, ...rest } = json;
   assert.deepEqual(rest, {
+    externalId: null,
     kind: "marketplace",
+    mode: "live",
     status: "placed",
     version: 1,
     regionId: "testville",
     merchantId: world.merchant.merchantId,
+    parcel: null,
+    window: null,
+    releaseAt: null,
+    hold: null,
+    cashOnDelivery: null,
+    cancellation: null,
     items: [{
       menuItemId: world.merchant.menuItemId,
       name: "Soup",
@@ -96,8 +104,8 @@ Deno.test("POST /orders commits order, deadlines and one event before it answers
   });
   assert.deepEqual(await eventLines(sql, id), ["1 order.placed"]);
   assert.deepEqual((await timersOf(sql, id)).map(({ kind }) => kind), [
-    "order.attention",
     "order.expire",
+    "order.unconfirmed",
   ]);
   assert.deepEqual(Object.keys((await orderFacts(sql, id)).stateTimes), ["placed"]);
 });
@@ -308,16 +316,30 @@ Deno.test("GET /orders/:id/events tells the order's history to its customer", as
     "order.status_changed",
     "order.confirmed",
   ]);
-  assert.deepEqual(Object.keys(items[0]).sort(), ["data", "id", "occurredAt", "type"]);
+  assert.deepEqual(Object.keys(items[0]).sort(), ["actor", "data", "id", "occurredAt", "type"]);
+  assert.deepEqual(items.map((item: { actor: unknown }) => item.actor), [
+    { role: "customer" },
+    { role: "merchant" },
+    { role: "merchant" },
+  ]);
 });
 
-Deno.test("a dispatcher may place an order, a courier and a merchant may not", async () => {
+Deno.test("a dispatcher and a shop may place an order, a courier may not, nor a shop for another's goods", async () => {
   const dispatcher = await world.gateway.signIn("dispatcher");
   assert.equal((await place(world, parcelOrder(), { by: dispatcher })).status, 201);
+  for (const body of [parcelOrder(), soupOrder(world)]) {
+    assert.equal((await place(world, body, { by: world.merchant })).status, 201);
+  }
+  const other = await world.gateway.signIn("merchant");
   const courier = await insertAccount(world.stores.sql, "courier");
   const token = await world.gateway.tokenOf(courier);
-  for (const by of [{ accountId: courier, token }, world.merchant]) {
-    const answer = await place(world, parcelOrder(), { by });
+  for (
+    const [by, body] of [
+      [{ accountId: courier, token }, parcelOrder()],
+      [other, soupOrder(world)],
+    ] as const
+  ) {
+    const answer = await place(world, body, { by });
     assert.equal(answer.json?.["code"], "auth.forbidden");
   }
   assert.equal(

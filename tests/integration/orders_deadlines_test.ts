@@ -125,6 +125,7 @@ Deno.test("expireOrder() ends an order that nobody took, withdraws its offer and
     "3 order.attention_raised",
     "4 order.status_changed",
     "4 offer.withdrawn",
+    "4 order.attention_cleared",
   ]);
   assert.deepEqual(
     (await offersOf(sql, orderId)).map(({ status, reason }) => ({ status, reason })),

@@ -4,11 +4,12 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { Actor } from "shared/orders/actor.ts";
 import { goOffline, goOnline, markSilent, pauseShift } from "shared/orders/courier_shift.ts";
 import { expireOrder, raiseUnassigned } from "shared/orders/deadline_actions.ts";
 import { nextState, ORDER_ACTIONS, type OrderAction } from "shared/orders/lifecycle.ts";
 import { acceptOffer, expireOffer, makeOffer, rejectOffer } from "shared/orders/offers.ts";
-import { type Actor, transitionOrder } from "shared/orders/transition_order.ts";
+import { transitionOrder } from "shared/orders/transition_order.ts";
 import {
   assignedCourier,
   carryingCourier,
@@ -326,6 +327,24 @@ Deno.test("brokenRules() finds each kind of broken rule, so its silence means so
     [
       /its events are 1 3$/,
       (tx) => tx`delete from outbox where key = ${orderId} and aggregate_version = 2`,
+    ],
+    [
+      /is not in the history as it is in the outbox/,
+      (tx) => tx`delete from order_history where order_id = ${orderId} and order_version = 2`,
+    ],
+    [
+      /was changed by courier without an account/,
+      (tx) =>
+        tx`update order_history set actor_id = null
+          where order_id = ${orderId} and actor_role = 'courier'`,
+    ],
+    [
+      /of test mode earned courier/,
+      (tx) =>
+        tx`with test as (update orders set mode = 'test' where id = ${asked} returning id)
+          insert into courier_earnings (id, courier_id, region, order_id, order_version, kind,
+            amount_minor, currency)
+          select id, ${courierId}, 'testville', id, 1, 'tip', 5, 'SEK' from test`,
     ],
     [
       /event indexes up to 1 in 1 events/,

@@ -3,9 +3,10 @@
  * happened, the other is refused, and nothing is half of each.
  */
 import assert from "node:assert/strict";
+import type { Actor } from "shared/orders/actor.ts";
 import { goOffline, markSilent } from "shared/orders/courier_shift.ts";
 import { acceptOffer, expireOffer, makeOffer, rejectOffer } from "shared/orders/offers.ts";
-import { type Actor, transitionOrder } from "shared/orders/transition_order.ts";
+import { transitionOrder } from "shared/orders/transition_order.ts";
 import {
   assign,
   assignedCourier,

@@ -1,8 +1,9 @@
 /** The life of an order on a real Postgres: who may move it and what follows. */
 import assert from "node:assert/strict";
 import { uuidv7 } from "shared/ids/uuid.ts";
+import type { Actor } from "shared/orders/actor.ts";
 import type { OrderAction, OrderState } from "shared/orders/lifecycle.ts";
-import { type Actor, transitionOrder } from "shared/orders/transition_order.ts";
+import { transitionOrder } from "shared/orders/transition_order.ts";
 import {
   assign,
   assignedCourier,
@@ -206,7 +207,7 @@ Deno.test("only the roles that may ask for an action are allowed it, and others 
     complete_return: { roles: "courier or dispatcher", refused: [customer, merchant, system] },
     cancel: { roles: "customer or merchant or dispatcher", refused: [courier, system] },
     fail: { roles: "dispatcher", refused: [customer, merchant, courier, system] },
-    expire: { roles: "system", refused: [customer, merchant, courier, dispatcher] },
+    expire: { roles: "dispatcher", refused: [customer, merchant, courier] },
   };
   for (const [action, { roles, refused }] of Object.entries(may)) {
     for (const actor of refused) {
@@ -312,12 +313,25 @@ Deno.test("cancelling keeps the reason, frees the courier and clears the dispatc
       type: "order.cancelled",
       aggregateVersion: 4,
       eventIndex: 1,
-      data: { orderId, orderVersion: 4, reason: "changed my mind" },
+      data: {
+        orderId,
+        orderVersion: 4,
+        reason: "changed my mind",
+        code: "other",
+        feeMinor: 150,
+        currency: "SEK",
+      },
+    },
+    {
+      type: "order.attention_cleared",
+      aggregateVersion: 4,
+      eventIndex: 2,
+      data: { orderId, orderVersion: 4, reason: "courier_silent" },
     },
     {
       type: "assignment.ended",
       aggregateVersion: 4,
-      eventIndex: 2,
+      eventIndex: 3,
       data: { orderId, orderVersion: 4, assignmentId, courierId, reason: "cancelled" },
     },
   ]);

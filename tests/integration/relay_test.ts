@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EVENTS } from "shared/events/catalogue.ts";
 import { Wake } from "shared/clock/wake.ts";
 import { silentLog } from "shared/log/log.ts";
 import { MAX_STREAM_ENTRIES, Relay, runRelay } from "shared/outbox/relay.ts";
@@ -77,7 +78,7 @@ Deno.test("Relay.step() moves committed events once, each as it was written", as
       {
         id: row?.eventId,
         type: "order.placed",
-        version: 1,
+        version: EVENTS["order.placed"].version,
         region: "testville",
         key: orderId,
         occurredAt: row?.occurredAt.toISOString(),

@@ -98,6 +98,7 @@ Deno.test("fireTimers() fires at once what fell due while no keeper ran", async 
       "order.placed",
       "order.attention_raised",
       "order.status_changed",
+      "order.attention_cleared",
     ]);
   });
 });

@@ -1,22 +1,69 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { createRoute } from "@hono/zod-openapi";
 import { credentialId } from "shared/auth/principal.ts";
 import { createTicket, TICKET_TTL_S } from "shared/auth/tickets.ts";
+import { changeProfile } from "shared/orders/courier_profile.ts";
 import { goOffline, goOnline, pauseShift } from "shared/orders/courier_shift.ts";
-import { ProblemError } from "shared/problem/problem.ts";
 import { access, principalOf } from "../access.ts";
+import { requireCourierJson } from "../courier_json.ts";
+import {
+  courierSchema,
+  courierStatsSchema,
+  earningsSchema,
+  profileSchema,
+} from "../courier_schemas.ts";
 import type { GatewayDeps } from "../deps.ts";
-import { answers, createRoutes, problems, throwRefusal } from "../http.ts";
-import { courierSchema, ticketSchema } from "../schemas.ts";
-import { findCourier } from "../stores/courier_store.ts";
+import { answers, createRoutes, jsonBody, problems, throwRefusal } from "../http.ts";
+import { ticketSchema } from "../schemas.ts";
+import { readEarnings, readStats } from "../stores/courier_store.ts";
+
+const READING = access({ roles: ["courier"], scope: "couriers:read" });
+const WORKING = access({ roles: ["courier"], scope: "couriers:write" });
 
 const me = createRoute({
   method: "get",
   path: "/api/v1/courier/me",
   tags: ["courier"],
   summary: "The courier of this session",
-  ...access({ roles: ["courier"], scope: "couriers:read" }),
+  ...READING,
   responses: {
     200: answers("The courier", courierSchema),
+    ...problems("auth.required", "auth.forbidden"),
+  },
+});
+
+const changeMe = createRoute({
+  method: "patch",
+  path: "/api/v1/courier/me",
+  tags: ["courier"],
+  summary: "Change your vehicle, capacity or heaviest load; skills are granted by a dispatcher",
+  ...WORKING,
+  request: { body: jsonBody(profileSchema) },
+  responses: {
+    200: answers("The courier", courierSchema),
+    ...problems("request.invalid", "auth.required", "auth.forbidden", "courier.at_capacity"),
+  },
+});
+
+const earnings = createRoute({
+  method: "get",
+  path: "/api/v1/courier/earnings",
+  tags: ["courier"],
+  summary: "What you earned today, this week and this month",
+  ...READING,
+  responses: {
+    200: answers("Sums in the time zone of your region", earningsSchema),
+    ...problems("auth.required", "auth.forbidden"),
+  },
+});
+
+const stats = createRoute({
+  method: "get",
+  path: "/api/v1/courier/stats",
+  tags: ["courier"],
+  summary: "How you accepted, completed and were rated",
+  ...READING,
+  responses: {
+    200: answers("The last 30 days; ratings of all time", courierStatsSchema),
     ...problems("auth.required", "auth.forbidden"),
   },
 });
@@ -27,7 +74,7 @@ function shift(name: string, summary: string) {
     path: `/api/v1/courier/${name}`,
     tags: ["courier"],
     summary,
-    ...access({ roles: ["courier"], scope: "couriers:write" }),
+    ...WORKING,
     responses: {
       200: answers("The courier as it now stands", courierSchema),
       ...problems("auth.required", "auth.forbidden", "courier.carrying", "courier.off_shift"),
@@ -46,7 +93,7 @@ const channel = createRoute({
   path: "/api/v1/courier/channel-tickets",
   tags: ["courier"],
   summary: "Get a one-use ticket for the channel on which offers arrive",
-  ...access({ roles: ["courier"], scope: "couriers:read" }),
+  ...READING,
   responses: {
     201: answers("The ticket and where to use it within 30 s", ticketSchema),
     ...problems("auth.required", "auth.forbidden", "service.unavailable"),
@@ -58,7 +105,22 @@ export function courierRoutes(deps: GatewayDeps) {
   const routes = createRoutes();
   routes.openapi(me, async (c) => {
     const { accountId } = principalOf(c);
-    return c.json(await courierJson(deps, accountId), 200);
+    return c.json(await requireCourierJson(deps, accountId), 200);
+  });
+  routes.openapi(changeMe, async (c) => {
+    const { accountId } = principalOf(c);
+    const outcome = await changeProfile(deps.sql, accountId, c.req.valid("json"));
+    if (!outcome.ok) throwRefusal(outcome);
+    deps.notifyOutbox();
+    return c.json(await requireCourierJson(deps, accountId), 200);
+  });
+  routes.openapi(earnings, async (c) => {
+    const { accountId } = principalOf(c);
+    return c.json(await readEarnings(deps.sql, accountId), 200);
+  });
+  routes.openapi(stats, async (c) => {
+    const { accountId } = principalOf(c);
+    return c.json(await readStats(deps.sql, accountId), 200);
   });
   for (const { name, change, summary } of SHIFT) {
     routes.openapi(shift(name, summary), async (c) => {
@@ -66,7 +128,7 @@ export function courierRoutes(deps: GatewayDeps) {
       const outcome = await change(deps.sql, accountId);
       if (!outcome.ok) throwRefusal(outcome);
       deps.notifyOutbox();
-      return c.json(await courierJson(deps, accountId), 200);
+      return c.json(await requireCourierJson(deps, accountId), 200);
     });
   }
   routes.openapi(channel, async (c) => {
@@ -85,14 +147,4 @@ export function courierRoutes(deps: GatewayDeps) {
     }, 201);
   });
   return routes;
-}
-
-async function courierJson(
-  deps: GatewayDeps,
-  accountId: string,
-): Promise<z.infer<typeof courierSchema>> {
-  const courier = await findCourier(deps.sql, accountId);
-  if (courier === undefined) throw new ProblemError("courier.not_found");
-  const { region, shard: _shard, ...rest } = courier;
-  return { ...rest, regionId: region };
 }

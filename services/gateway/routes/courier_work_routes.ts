@@ -1,13 +1,16 @@
 import { createRoute } from "@hono/zod-openapi";
+import { arriveAt } from "shared/orders/arrive.ts";
 import { acceptOffer, rejectOffer } from "shared/orders/offers.ts";
 import { listPendingOffers } from "shared/orders/offer_view.ts";
 import { access, principalOf } from "../access.ts";
+import { arrivalSchema, assignmentSchema, stopJsonSchema } from "../courier_schemas.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { answers, createRoutes, jsonBody, problems, throwRefusal } from "../http.ts";
 import { orderJson } from "../order_json.ts";
 import { addOrderSteps, type OrderStep, requireOrderJson } from "../order_steps.ts";
-import { assignmentSchema, idParam, listOf, offerSchema, reasonSchema } from "../schemas.ts";
-import { listActiveAssignments } from "../stores/courier_store.ts";
+import { orderSchema } from "../order_schemas.ts";
+import { idParam, listOf, offerSchema, reasonSchema } from "../schemas.ts";
+import { listActiveAssignments, listStops } from "../stores/courier_store.ts";
 import { listOrders } from "../stores/order_store.ts";
 
 /** More than any courier's capacity. */
@@ -81,6 +84,37 @@ const assignments = createRoute({
   },
 });
 
+const stops = createRoute({
+  method: "get",
+  path: "/api/v1/courier/stops",
+  tags: ["courier"],
+  summary: "Where you have to go, in order",
+  ...READING,
+  responses: {
+    200: answers("Stops: what you carry first, then what you accepted", listOf(stopJsonSchema)),
+    ...problems("auth.required", "auth.forbidden"),
+  },
+});
+
+const arrived = createRoute({
+  method: "post",
+  path: "/api/v1/courier/orders/{id}/arrived",
+  tags: ["courier"],
+  summary: "You are at the pickup or at the dropoff; repeating it changes nothing",
+  ...WORKING,
+  request: { params: idParam, body: jsonBody(arrivalSchema) },
+  responses: {
+    200: answers("The order", orderSchema),
+    ...problems(
+      "request.invalid",
+      "auth.required",
+      "auth.forbidden",
+      "order.not_found",
+      "order.transition_not_allowed",
+    ),
+  },
+});
+
 const STEPS: readonly OrderStep[] = [
   { name: "picked-up", action: "pick_up", summary: "You have the goods" },
   { name: "in-transit", action: "depart", summary: "You are on the way to the customer" },
@@ -105,7 +139,7 @@ export function courierWorkRoutes(deps: GatewayDeps) {
     deps.notifyOutbox();
     const { id, orderId } = outcome.value;
     c.env.context.ids["orderId"] = orderId;
-    return c.json({ id, orderId, order: await requireOrderJson(deps, orderId) }, 200);
+    return c.json({ id, orderId, order: await requireOrderJson(deps, orderId, "courier") }, 200);
   });
   routes.openapi(reject, async (c) => {
     const { accountId } = principalOf(c);
@@ -122,9 +156,24 @@ export function courierWorkRoutes(deps: GatewayDeps) {
     const byId = new Map(rows.map((row) => [row.id, row]));
     const items = active.flatMap(({ id, orderId }) => {
       const row = byId.get(orderId);
-      return row === undefined ? [] : [{ id, orderId, order: orderJson(row, deps.publicUrl) }];
+      if (row === undefined) return [];
+      return [{ id, orderId, order: orderJson(row, deps.publicUrl, { role: "courier" }) }];
     });
     return c.json({ items }, 200);
+  });
+  routes.openapi(stops, async (c) => {
+    const { accountId } = principalOf(c);
+    return c.json({ items: await listStops(deps.sql, accountId) }, 200);
+  });
+  routes.openapi(arrived, async (c) => {
+    const { accountId } = principalOf(c);
+    const { id } = c.req.valid("param");
+    c.env.context.ids["orderId"] = id;
+    const { stop } = c.req.valid("json");
+    const outcome = await arriveAt(deps.sql, { orderId: id, courierId: accountId, stop });
+    if (!outcome.ok) throwRefusal(outcome);
+    deps.notifyOutbox();
+    return c.json(await requireOrderJson(deps, id, "courier"), 200);
   });
   addOrderSteps(routes, deps, { party: "courier", access: WORKING, steps: STEPS });
   return routes;

@@ -1,12 +1,16 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { access, principalOf } from "../access.ts";
+import { cursorQuery, pageOfRows } from "../cursor.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { answers, createRoutes, problems } from "../http.ts";
 import { orderJson } from "../order_json.ts";
+import { orderSchema, ordersQuery } from "../order_schemas.ts";
 import { addOrderSteps, type OrderStep } from "../order_steps.ts";
-import { limitQuery, orderSchema, pageOf, statusQuery } from "../schemas.ts";
+import { limitQuery, pageOf } from "../schemas.ts";
 import { merchantIdsOf } from "../stores/merchant_store.ts";
 import { listOrders } from "../stores/order_store.ts";
+
+const { regionId: _, ...shopQuery } = ordersQuery;
 
 const list = createRoute({
   method: "get",
@@ -15,7 +19,7 @@ const list = createRoute({
   summary: "Orders of your merchants, the newest first",
   ...access({ roles: ["merchant"], scope: "orders:read" }),
   request: {
-    query: z.strictObject({ status: statusQuery, limit: limitQuery, cursor: z.uuid().optional() }),
+    query: z.strictObject({ ...shopQuery, limit: limitQuery, cursor: cursorQuery }),
   },
   responses: {
     200: answers("A page of orders", pageOf(orderSchema)),
@@ -34,12 +38,18 @@ const STEPS: readonly OrderStep[] = [
 export function merchantOrderRoutes(deps: GatewayDeps) {
   const routes = createRoutes();
   routes.openapi(list, async (c) => {
-    const { accountId } = principalOf(c);
-    const { status, limit, cursor } = c.req.valid("query");
-    const merchantIds = await merchantIdsOf(deps.sql, accountId);
-    const rows = await listOrders(deps.sql, { merchantIds, status, limit, beforeId: cursor });
-    const nextCursor = rows.length === limit ? rows.at(-1)?.id ?? null : null;
-    return c.json({ items: rows.map((row) => orderJson(row, deps.publicUrl)), nextCursor }, 200);
+    const principal = principalOf(c);
+    const { limit, cursor, ...filters } = c.req.valid("query");
+    const found = await listOrders(deps.sql, {
+      ...filters,
+      mode: principal.mode,
+      merchantIds: await merchantIdsOf(deps.sql, principal.accountId),
+      beforeId: cursor,
+      limit: limit + 1,
+    });
+    const { rows, nextCursor } = pageOfRows(found, limit, (row) => row.id);
+    const items = rows.map((row) => orderJson(row, deps.publicUrl, principal));
+    return c.json({ items, nextCursor }, 200);
   });
   addOrderSteps(routes, deps, {
     party: "merchant",

@@ -1,23 +1,18 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { transitionOrder } from "shared/orders/transition_order.ts";
 import { ROLES } from "shared/auth/principal.ts";
+import { transitionOrder } from "shared/orders/transition_order.ts";
+import { ProblemError } from "shared/problem/problem.ts";
 import { access, principalOf } from "../access.ts";
 import { actorOf } from "../actor.ts";
+import { cursorQuery, pageOfRows } from "../cursor.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { answers, createRoutes, jsonBody, problems, throwRefusal } from "../http.ts";
 import { eventsFor } from "../order_events.ts";
 import { orderJson } from "../order_json.ts";
-import { requireOrder, requireParty, scopeOf } from "../order_parties.ts";
-import {
-  idParam,
-  limitQuery,
-  listOf,
-  orderEventSchema,
-  orderSchema,
-  pageOf,
-  reasonSchema,
-  statusQuery,
-} from "../schemas.ts";
+import { requireParty, scopeOf } from "../order_parties.ts";
+import { cancelSchema, orderEventSchema, orderSchema, ordersQuery } from "../order_schemas.ts";
+import { requireOrderJson } from "../order_steps.ts";
+import { idParam, idSchema, limitQuery, listOf, pageOf } from "../schemas.ts";
 import { listOrderEvents, listOrders } from "../stores/order_store.ts";
 
 const READING = access({ roles: ROLES, scope: "orders:read" });
@@ -27,17 +22,19 @@ const list = createRoute({
   path: "/api/v1/orders",
   tags: ["orders"],
   summary: "Your orders, the newest first",
+  description: "`courierId` is for dispatchers: orders that courier has or had.",
   ...READING,
   request: {
     query: z.strictObject({
-      status: statusQuery,
+      ...ordersQuery,
+      courierId: idSchema.optional(),
       limit: limitQuery,
-      cursor: z.uuid().optional(),
+      cursor: cursorQuery,
     }),
   },
   responses: {
     200: answers("A page of orders", pageOf(orderSchema)),
-    ...problems("request.invalid", "auth.required"),
+    ...problems("request.invalid", "auth.required", "auth.forbidden"),
   },
 });
 
@@ -58,7 +55,7 @@ const events = createRoute({
   method: "get",
   path: "/api/v1/orders/{id}/events",
   tags: ["orders"],
-  summary: "What happened to an order",
+  summary: "What happened to an order, and who did it",
   ...READING,
   request: { params: idParam },
   responses: {
@@ -71,14 +68,15 @@ const cancel = createRoute({
   method: "post",
   path: "/api/v1/orders/{id}/cancel",
   tags: ["orders"],
-  summary: "Cancel an order",
+  summary: "Cancel an order; its `cancellation` says what that costs",
   ...access({ roles: ROLES, scope: "orders:write" }),
-  request: { params: idParam, body: jsonBody(reasonSchema) },
+  request: { params: idParam, body: jsonBody(cancelSchema) },
   responses: {
     200: answers("The cancelled order", orderSchema),
     ...problems(
       "request.invalid",
       "auth.required",
+      "auth.forbidden",
       "order.not_found",
       "order.transition_not_allowed",
     ),
@@ -90,17 +88,29 @@ export function orderRoutes(deps: GatewayDeps) {
   const routes = createRoutes();
   routes.openapi(list, async (c) => {
     const principal = principalOf(c);
-    const { status, limit, cursor } = c.req.valid("query");
-    const scope = await scopeOf(deps, principal);
-    const rows = await listOrders(deps.sql, { ...scope, status, limit, beforeId: cursor });
-    const nextCursor = rows.length === limit ? rows.at(-1)?.id ?? null : null;
-    const items = rows.map((row) => orderJson(row, deps.publicUrl));
+    const { regionId, courierId, cursor, limit, ...filters } = c.req.valid("query");
+    const { role } = principal;
+    if (courierId !== undefined && role !== "dispatcher" && role !== "admin") {
+      throw new ProblemError("auth.forbidden", {
+        detail: `Cannot filter by courierId: role must be dispatcher or admin: it is ${role}`,
+      });
+    }
+    const found = await listOrders(deps.sql, {
+      ...filters,
+      region: regionId,
+      everCourierId: courierId,
+      beforeId: cursor,
+      ...await scopeOf(deps, principal),
+      limit: limit + 1,
+    });
+    const { rows, nextCursor } = pageOfRows(found, limit, (row) => row.id);
+    const items = rows.map((row) => orderJson(row, deps.publicUrl, { role }));
     return c.json({ items, nextCursor }, 200);
   });
   routes.openapi(one, async (c) => {
     const principal = principalOf(c);
     const row = await requireParty(deps, c, principal, c.req.valid("param").id);
-    return c.json(orderJson(row, deps.publicUrl), 200);
+    return c.json(orderJson(row, deps.publicUrl, principal), 200);
   });
   routes.openapi(events, async (c) => {
     const principal = principalOf(c);
@@ -111,17 +121,18 @@ export function orderRoutes(deps: GatewayDeps) {
   routes.openapi(cancel, async (c) => {
     const principal = principalOf(c);
     const { id } = await requireParty(deps, c, principal, c.req.valid("param").id);
-    const { reason } = c.req.valid("json");
+    const { reason, code } = c.req.valid("json");
     const actor = await actorOf(deps.sql, principal);
     const outcome = await transitionOrder(deps.sql, {
       orderId: id,
       action: "cancel",
       actor,
-      ...(reason === undefined ? {} : { reason }),
+      reason,
+      cancelCode: code,
     });
     if (!outcome.ok) throwRefusal(outcome);
     deps.notifyOutbox();
-    return c.json(orderJson(await requireOrder(deps, id), deps.publicUrl), 200);
+    return c.json(await requireOrderJson(deps, id, principal.role), 200);
   });
   return routes;
 }

@@ -1,39 +1,91 @@
 import { createRoute } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { problemBody, PROBLEMS } from "shared/problem/problem.ts";
+import type { Principal } from "shared/auth/principal.ts";
+import { hashToken, hexOf } from "shared/auth/token.ts";
+import { problemBody, ProblemError } from "shared/problem/problem.ts";
 import { access, principalOf } from "../access.ts";
 import type { GatewayDeps } from "../deps.ts";
-import { answers, createRoutes, jsonBody, problems, throwRefusal } from "../http.ts";
-import { findStoredAnswer, idempotencyKey, runOnce, type StoredAnswer } from "../idempotency.ts";
-import { orderJson } from "../order_json.ts";
-import { prepareOrder } from "../place_order.ts";
-import { type OrderJson, orderSchema, placeOrderSchema } from "../schemas.ts";
+import { answers, createRoutes, type GatewayContext, jsonBody, problems } from "../http.ts";
+import { idempotencyKey } from "../idempotency.ts";
+import { requireParty } from "../order_parties.ts";
+import {
+  batchResultSchema,
+  batchSchema,
+  type OrderJson,
+  orderSchema,
+  type PlaceOrder,
+  placeOrderSchema,
+  reorderSchema,
+} from "../order_schemas.ts";
+import { type PlacedAnswer, placeOnce } from "../place_once.ts";
+import { reorderOf } from "../reorder.ts";
+import { idParam } from "../schemas.ts";
 import { withTrackingLink } from "../tracking_link.ts";
-import { findOrder, insertOrder, type OrderView } from "../stores/order_store.ts";
+
+/** Orders of a batch in work at once: less than half of the pool. */
+const BATCH_PARALLEL = 4;
+const PLACING = access({
+  roles: ["customer", "merchant", "dispatcher", "admin"],
+  scope: "orders:write",
+});
+
+const REFUSALS = [
+  "request.invalid",
+  "auth.required",
+  "auth.forbidden",
+  "merchant.not_found",
+  "merchant.closed",
+  "menu_item.not_found",
+  "menu_item.unavailable",
+  "order.outside_service_area",
+  "order.external_id_taken",
+  "idempotency.key_reused",
+  "idempotency.in_progress",
+] as const;
 
 const place = createRoute({
   method: "post",
   path: "/api/v1/orders",
   tags: ["orders"],
   summary: "Place an order",
-  description: "Send an Idempotency-Key: a lost answer is then resolved by sending it again.",
-  ...access({ roles: ["customer", "dispatcher", "admin"], scope: "orders:write" }),
+  description: "Send an Idempotency-Key: a lost answer is then resolved by sending it again. An " +
+    "`externalId` does the same, for ever.",
+  ...PLACING,
   request: { body: jsonBody(placeOrderSchema) },
   responses: {
+    200: answers("The order that has this externalId already", orderSchema),
     201: answers("The order; it is committed", orderSchema),
-    ...problems(
-      "request.invalid",
-      "auth.required",
-      "auth.forbidden",
-      "merchant.not_found",
-      "merchant.closed",
-      "menu_item.not_found",
-      "menu_item.unavailable",
-      "order.outside_service_area",
-      "idempotency.key_reused",
-      "idempotency.in_progress",
-    ),
+    ...problems(...REFUSALS),
+  },
+});
+
+const batch = createRoute({
+  method: "post",
+  path: "/api/v1/orders/batch",
+  tags: ["orders"],
+  summary: "Place up to 100 orders, each for itself",
+  description: "Each order is a transaction of its own: some may be placed and others refused. " +
+    "With an Idempotency-Key each order has a key of its own, made of it and its index.",
+  ...PLACING,
+  request: { body: jsonBody(batchSchema) },
+  responses: {
+    200: answers("What came of each order, in the order of the request", batchResultSchema),
+    ...problems("request.invalid", "request.too_large", "auth.required", "auth.forbidden"),
+  },
+});
+
+const reorder = createRoute({
+  method: "post",
+  path: "/api/v1/orders/{id}/reorder",
+  tags: ["orders"],
+  summary: "Place the same order again, at today's prices",
+  ...PLACING,
+  request: { params: idParam, body: jsonBody(reorderSchema) },
+  responses: {
+    200: answers("The order that has this externalId already", orderSchema),
+    201: answers("The new order; it is committed", orderSchema),
+    ...problems(...REFUSALS, "order.not_found"),
   },
 });
 
@@ -41,54 +93,131 @@ const place = createRoute({
 export function placeOrderRoutes(deps: GatewayDeps) {
   const routes = createRoutes();
   routes.openapi(place, async (c) => {
-    const { accountId } = principalOf(c);
+    const principal = principalOf(c);
     const wanted = c.req.valid("json");
-    const request = {
-      accountId,
+    const placed = await placeOnce(deps, {
+      principal,
+      wanted,
       key: idempotencyKey(c.req.raw.headers),
       fingerprint: `POST /api/v1/orders ${JSON.stringify(wanted)}`,
-    };
-    // Before anything is checked: a repeat must get the first answer even if the merchant has
-    // closed meanwhile.
-    const stored = await findStoredAnswer(deps.sql, request);
-    if (stored !== undefined) await replay(deps, stored);
-    const prepared = await prepareOrder(deps, accountId, wanted);
-    const { answer, isReplay } = await runOnce(deps.sql, request, async (tx) => {
-      if (!prepared.ok) {
-        const { code, detail, members } = prepared;
-        const extras = { ...(detail && { detail }), ...(members && { members }) };
-        return { status: PROBLEMS[code].status, body: problemBody(code, extras) };
-      }
-      await insertOrder(tx, prepared.order);
-      const row = await findOrder(tx, prepared.order.id);
-      return { status: 201, body: created(deps, row) };
     });
-    deps.notifyOutbox();
-    if (isReplay) await replay(deps, answer);
-    if (!prepared.ok) throwRefusal(prepared);
-    c.env.context.ids["orderId"] = prepared.order.id;
-    return c.json(await withTrackingLink(deps, answer.body as OrderJson), 201);
+    return c.json(await created(deps, c, placed), 201);
+  });
+  routes.openapi(batch, async (c) => {
+    const principal = principalOf(c);
+    const { orders } = c.req.valid("json");
+    const key = idempotencyKey(c.req.raw.headers);
+    return c.json({ items: await placeAll(deps, principal, orders, key) }, 200);
+  });
+  routes.openapi(reorder, async (c) => {
+    const principal = principalOf(c);
+    const row = await requireParty(deps, c, principal, c.req.valid("param").id);
+    if (row.customerId !== principal.accountId) throw new ProblemError("order.not_found");
+    const changes = c.req.valid("json");
+    const placed = await placeOnce(deps, {
+      principal,
+      wanted: reorderOf(row, changes),
+      key: idempotencyKey(c.req.raw.headers),
+      fingerprint: `POST /api/v1/orders/${row.id}/reorder ${JSON.stringify(changes)}`,
+    });
+    return c.json(await created(deps, c, placed), 201);
   });
   return routes;
 }
 
-function created(deps: GatewayDeps, row: OrderView | undefined) {
-  if (row === undefined) throw new Error("an order just inserted must be there");
-  return orderJson(row, deps.publicUrl);
+/** The body of a new order. Leaves the handler with a replay or a refusal. */
+async function created(
+  deps: GatewayDeps,
+  c: GatewayContext,
+  { answer, isReplay, orderId }: PlacedAnswer,
+): Promise<OrderJson> {
+  const body = await shown(deps, answer);
+  if (orderId === undefined) give({ ...answer, body }, isReplay, c.env.context.requestId);
+  c.env.context.ids["orderId"] = orderId;
+  return body as OrderJson;
 }
 
-/** Leaves the handler with the first answer of a repeat, which may have been a refusal. */
-async function replay(deps: GatewayDeps, answer: StoredAnswer): Promise<never> {
+/** An answer as it is given: an order with the secret of its link, which is stored nowhere. */
+async function shown(deps: GatewayDeps, { status, body }: PlacedAnswer["answer"]) {
+  return status < 400 ? await withTrackingLink(deps, body as OrderJson) : body;
+}
+
+/** Leaves the handler with an answer that is not a new order. */
+function give(answer: PlacedAnswer["answer"], isReplay: boolean, requestId: string): never {
   const isProblem = answer.status >= 400;
-  const body = isProblem ? answer.body : await withTrackingLink(deps, answer.body as OrderJson);
+  const body = isProblem && !isReplay
+    ? { ...answer.body as object, instance: requestId }
+    : answer.body;
   throw new HTTPException(answer.status as ContentfulStatusCode, {
     res: new Response(JSON.stringify(body), {
       status: answer.status,
       headers: {
         "content-type": isProblem ? "application/problem+json" : "application/json",
         "cache-control": "private, no-store",
-        "idempotent-replayed": "true",
+        ...(isReplay ? { "idempotent-replayed": "true" } : {}),
       },
     }),
   });
+}
+
+interface BatchItem {
+  readonly index: number;
+  readonly status: number;
+  readonly replayed: boolean;
+  readonly order?: OrderJson;
+  readonly problem?: { code: string; title: string; status: number };
+}
+
+async function placeAll(
+  deps: GatewayDeps,
+  principal: Principal,
+  orders: readonly PlaceOrder[],
+  key: string | undefined,
+): Promise<BatchItem[]> {
+  const items: BatchItem[] = [];
+  for (let start = 0; start < orders.length; start += BATCH_PARALLEL) {
+    const some = orders.slice(start, start + BATCH_PARALLEL);
+    items.push(
+      ...await Promise.all(
+        some.map((wanted, offset) =>
+          placeItem(deps, principal, wanted, { key, index: start + offset })
+        ),
+      ),
+    );
+  }
+  return items;
+}
+
+async function placeItem(
+  deps: GatewayDeps,
+  principal: Principal,
+  wanted: PlaceOrder,
+  { key, index }: { key: string | undefined; index: number },
+): Promise<BatchItem> {
+  try {
+    const { answer, isReplay } = await placeOnce(deps, {
+      principal,
+      wanted,
+      // Hashed, because a key may already be as long as keys may be.
+      key: key === undefined ? undefined : `batch:${hexOf(await hashToken(`${key}:${index}`))}`,
+      fingerprint: `POST /api/v1/orders/batch ${JSON.stringify(wanted)}`,
+    });
+    return batchItem(index, { ...answer, body: await shown(deps, answer) }, isReplay);
+  } catch (error) {
+    // A refusal of one order is no reason to leave the others without an answer.
+    if (!(error instanceof ProblemError)) {
+      deps.log.error("order of a batch failed", { index, error });
+    }
+    const body = error instanceof ProblemError
+      ? problemBody(error.code, error.extras)
+      : problemBody("internal");
+    return batchItem(index, { status: body.status, body }, false);
+  }
+}
+
+function batchItem(index: number, answer: PlacedAnswer["answer"], replayed: boolean): BatchItem {
+  const { status, body } = answer;
+  return status < 400
+    ? { index, status, replayed, order: body as OrderJson }
+    : { index, status, replayed, problem: body as { code: string; title: string; status: number } };
 }

@@ -1,8 +1,10 @@
-import type { Point } from "shared/geo/point.ts";
+import type { Cancellation } from "shared/orders/cancellation.ts";
+import type { Contact, NewOrder, Place, Size } from "shared/orders/insert_order.ts";
 import type { OrderKind, OrderState } from "shared/orders/lifecycle.ts";
-import type { Queryable, Tx } from "shared/sql/connect.ts";
-import { appendEvents } from "shared/outbox/append.ts";
-import { startDeadlines } from "shared/orders/deadlines.ts";
+import type { Hold, OrderMode } from "shared/orders/rows.ts";
+import type { Queryable } from "shared/sql/connect.ts";
+
+export type { NewOrder, Place };
 
 export interface OrderItem {
   readonly menuItemId: string;
@@ -11,53 +13,49 @@ export interface OrderItem {
   readonly priceMinor: number;
 }
 
-export interface Place extends Point {
-  readonly address?: string | undefined;
-}
-
-/** An order that was checked and priced, ready to be written. */
-export interface NewOrder {
-  readonly id: string;
-  readonly region: string;
-  readonly shard: number;
-  readonly kind: OrderKind;
-  readonly customerId: string;
-  readonly merchantId: string | null;
-  readonly items: readonly OrderItem[];
-  readonly note: string | null;
-  readonly pickup: Place;
-  readonly dropoff: Place;
-  readonly distanceM: number;
-  readonly preparationMinutes: number;
-  readonly price: { readonly items: number; readonly delivery: number; readonly tip: number };
-  readonly currency: string;
-  readonly estimatedDeliveryAt: Date;
-  readonly trackingTokenHash: Uint8Array;
-}
-
 /** An order as people see it. */
 export interface OrderView {
   readonly id: string;
   readonly region: string;
   readonly shard: number;
   readonly kind: OrderKind;
+  readonly mode: OrderMode;
   readonly status: OrderState;
   readonly version: number;
   readonly customerId: string;
   readonly merchantId: string | null;
+  readonly externalId: string | null;
   readonly items: readonly OrderItem[];
   readonly note: string | null;
   readonly pickupLat: number;
   readonly pickupLon: number;
   readonly pickupAddress: string | null;
+  readonly pickupNote: string | null;
+  readonly pickupContact: Contact | null;
   readonly dropoffLat: number;
   readonly dropoffLon: number;
   readonly dropoffAddress: string | null;
+  readonly dropoffNote: string | null;
+  readonly dropoffContact: Contact | null;
+  readonly size: Size | null;
+  readonly weightG: number | null;
+  readonly requiredVehicles: readonly string[];
+  readonly requiredSkills: readonly string[];
+  readonly windowStart: Date | null;
+  readonly windowEnd: Date | null;
+  readonly releaseAt: Date | null;
+  readonly hold: Hold | null;
   readonly distanceM: number;
   readonly itemsMinor: number;
   readonly deliveryMinor: number;
   readonly tipMinor: number;
+  readonly cashMinor: number;
+  readonly cashCollectedMinor: number | null;
   readonly currency: string;
+  readonly cancellation: Cancellation | null;
+  readonly attention: string | null;
+  readonly attentionAt: Date | null;
+  readonly redispatches: number;
   readonly placedAt: Date;
   readonly estimatedDeliveryAt: Date;
   readonly stateTimes: Readonly<Record<string, string>>;
@@ -67,48 +65,17 @@ export interface OrderView {
   readonly courierVehicle: string | null;
 }
 
-/** Writes an order, its deadlines and its first event in the caller's transaction. */
-export async function insertOrder(tx: Tx, order: NewOrder): Promise<void> {
-  await tx`
-    insert into orders (id, region, shard, kind, status, version, customer_id, merchant_id, items,
-      note, pickup_lat, pickup_lon, pickup_address, dropoff_lat, dropoff_lon, dropoff_address,
-      distance_m, preparation_minutes, items_minor, delivery_minor, tip_minor, currency,
-      estimated_delivery_at, tracking_token_hash, state_times)
-    values (${order.id}, ${order.region}, ${order.shard}, ${order.kind}, 'placed', 1,
-      ${order.customerId}, ${order.merchantId}, ${tx.json(order.items)}, ${order.note},
-      ${order.pickup.lat}, ${order.pickup.lon}, ${order.pickup.address ?? null},
-      ${order.dropoff.lat}, ${order.dropoff.lon}, ${order.dropoff.address ?? null},
-      ${order.distanceM}, ${order.preparationMinutes}, ${order.price.items},
-      ${order.price.delivery}, ${order.price.tip}, ${order.currency},
-      ${order.estimatedDeliveryAt}, ${order.trackingTokenHash},
-      jsonb_build_object('placed', to_char(clock_timestamp() at time zone 'UTC',
-        'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))`;
-  await startDeadlines(tx, order.id, 1);
-  await appendEvents(tx, {
-    kind: "order",
-    id: order.id,
-    version: 1,
-    region: order.region,
-    shard: order.shard,
-  }, [{
-    type: "order.placed",
-    data: {
-      orderId: order.id,
-      orderVersion: 1,
-      kind: order.kind,
-      customerId: order.customerId,
-      merchantId: order.merchantId,
-    },
-  }]);
-}
-
 /** The select list and joins of an OrderView. */
 function selectOrders(sql: Queryable) {
   return sql`
-    select o.id, o.region, o.shard, o.kind, o.status, o.version, o.customer_id, o.merchant_id,
-      o.items, o.note, o.pickup_lat, o.pickup_lon, o.pickup_address, o.dropoff_lat, o.dropoff_lon,
-      o.dropoff_address, o.distance_m, o.items_minor, o.delivery_minor, o.tip_minor, o.currency,
-      o.placed_at, o.estimated_delivery_at, o.state_times, o.tracking_token_hash,
+    select o.id, o.region, o.shard, o.kind, o.mode, o.status, o.version, o.customer_id,
+      o.merchant_id, o.external_id, o.items, o.note, o.pickup_lat, o.pickup_lon, o.pickup_address,
+      o.pickup_note, o.pickup_contact, o.dropoff_lat, o.dropoff_lon, o.dropoff_address,
+      o.dropoff_note, o.dropoff_contact, o.size, o.weight_g, o.required_vehicles,
+      o.required_skills, o.window_start, o.window_end, o.release_at, o.hold, o.distance_m,
+      o.items_minor, o.delivery_minor, o.tip_minor, o.cash_minor, o.cash_collected_minor,
+      o.currency, o.cancellation, o.attention, o.attention_at, o.redispatches, o.placed_at,
+      o.estimated_delivery_at, o.state_times, o.tracking_token_hash,
       c.id as courier_id, a.name as courier_name, c.vehicle as courier_vehicle
     from orders o
     left join lateral (
@@ -125,36 +92,78 @@ export async function findOrder(sql: Queryable, id: string): Promise<OrderView |
   return rows[0];
 }
 
+/** Which orders a list shows: whose, and which of those. What is absent does not narrow. */
 export interface OrderQuery {
+  readonly mode?: OrderMode | undefined;
+  /** Placed by this account; with `merchantIds`, of either. */
   readonly customerId?: string | undefined;
   readonly merchantIds?: readonly string[] | undefined;
+  /** Assigned to this courier now. */
   readonly courierId?: string | undefined;
+  /** Assigned to this courier at any time. */
+  readonly everCourierId?: string | undefined;
+  readonly merchantId?: string | undefined;
+  readonly region?: string | undefined;
+  readonly externalId?: string | undefined;
   readonly status?: OrderState | undefined;
+  /** Placed at or after, and before, these instants. */
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
   /** Orders placed before this id (ids sort by time). */
   readonly beforeId?: string | undefined;
   readonly limit: number;
 }
 
-/** Orders of one party, the newest first. */
+/**
+ * Orders, the newest first. Ids carry the time of placing, so pages by id neither repeat nor skip
+ * an order when others are placed meanwhile, and a span of time is a span of ids.
+ */
 export async function listOrders(sql: Queryable, query: OrderQuery): Promise<OrderView[]> {
-  const { customerId, merchantIds, courierId, status, beforeId } = query;
+  const { mode, courierId, everCourierId, merchantId, region, externalId, status } = query;
   return await sql<OrderView[]>`
     ${selectOrders(sql)} where true
-    ${customerId === undefined ? sql`` : sql`and o.customer_id = ${customerId}`}
-    ${merchantIds === undefined ? sql`` : sql`and o.merchant_id = any(${[...merchantIds]}::uuid[])`}
+    ${mode === undefined ? sql`` : sql`and o.mode = ${mode}`}
+    ${ofParty(sql, query)}
     ${
     courierId === undefined ? sql`` : sql`and o.id in (
       select order_id from assignments where courier_id = ${courierId} and ended_at is null)`
   }
+    ${
+    everCourierId === undefined ? sql`` : sql`and o.id in (
+      select order_id from assignments where courier_id = ${everCourierId})`
+  }
+    ${merchantId === undefined ? sql`` : sql`and o.merchant_id = ${merchantId}`}
+    ${region === undefined ? sql`` : sql`and o.region = ${region}`}
+    ${externalId === undefined ? sql`` : sql`and o.external_id = ${externalId}`}
     ${status === undefined ? sql`` : sql`and o.status = ${status}`}
-    ${beforeId === undefined ? sql`` : sql`and o.id < ${beforeId}`}
+    ${inSpan(sql, query)}
     order by o.id desc limit ${query.limit}`;
 }
 
+function ofParty(sql: Queryable, { customerId, merchantIds }: OrderQuery) {
+  const ids = merchantIds === undefined ? undefined : [...merchantIds];
+  if (customerId !== undefined && ids !== undefined) {
+    return sql`and (o.customer_id = ${customerId} or o.merchant_id = any(${ids}::uuid[]))`;
+  }
+  if (customerId !== undefined) return sql`and o.customer_id = ${customerId}`;
+  return ids === undefined ? sql`` : sql`and o.merchant_id = any(${ids}::uuid[])`;
+}
+
+function inSpan(sql: Queryable, { from, to, beforeId }: OrderQuery) {
+  return sql`
+    ${from === undefined ? sql`` : sql`and o.id >= uuid_lower_bound(${from}::timestamptz)`}
+    ${to === undefined ? sql`` : sql`and o.id < uuid_lower_bound(${to}::timestamptz)`}
+    ${beforeId === undefined ? sql`` : sql`and o.id < ${beforeId}`}`;
+}
+
+/** One event of an order's history. */
 export interface StoredEvent {
   readonly eventId: string;
   readonly type: string;
   readonly occurredAt: Date;
+  readonly actorRole: string;
+  readonly actorId: string | null;
+  readonly reason: string | null;
   readonly data: unknown;
 }
 
@@ -163,6 +172,43 @@ const MAX_EVENTS = 500;
 /** What happened to an order, the oldest first. */
 export async function listOrderEvents(sql: Queryable, orderId: string): Promise<StoredEvent[]> {
   return await sql<StoredEvent[]>`
-    select event_id, type, occurred_at, data from outbox
-    where key = ${orderId} order by id limit ${MAX_EVENTS}`;
+    select event_id, type, occurred_at, actor_role, actor_id, reason, data from order_history
+    where order_id = ${orderId} order by order_version, event_index limit ${MAX_EVENTS}`;
+}
+
+/** The dispatcher's queue: orders that need one, those that wait longest first. */
+export async function listAttention(
+  sql: Queryable,
+  query: { region?: string | undefined; limit: number },
+): Promise<OrderView[]> {
+  const { region, limit } = query;
+  return await sql<OrderView[]>`
+    ${selectOrders(sql)} where o.attention is not null and o.mode = 'live'
+    ${region === undefined ? sql`` : sql`and o.region = ${region}`}
+    order by o.attention_at, o.id limit ${limit}`;
+}
+
+/** An alert that was raised or settled. */
+export interface Alert {
+  readonly eventId: string;
+  readonly type: string;
+  readonly orderId: string;
+  readonly region: string;
+  readonly reason: string;
+  readonly occurredAt: Date;
+}
+
+/** Alerts of all orders, the newest first. */
+export async function listAlerts(
+  sql: Queryable,
+  query: { region?: string | undefined; beforeId?: string | undefined; limit: number },
+): Promise<Alert[]> {
+  const { region, beforeId, limit } = query;
+  return await sql<Alert[]>`
+    select h.event_id, h.type, h.order_id, o.region, h.data ->> 'reason' as reason, h.occurred_at
+    from order_history h join orders o on o.id = h.order_id
+    where h.type in ('order.attention_raised', 'order.attention_cleared') and o.mode = 'live'
+      ${region === undefined ? sql`` : sql`and o.region = ${region}`}
+      ${beforeId === undefined ? sql`` : sql`and h.event_id < ${beforeId}`}
+    order by h.event_id desc limit ${limit}`;
 }
