@@ -279,7 +279,9 @@ export class CourierAgent {
   /** An unsent fix is not kept: the next tick has a newer one, which is all anybody would use. */
   async #sendFix(body: CourierBody): Promise<void> {
     const { api, clock, random, metrics, log, stop } = this.#around;
-    const fix = fixAt(body.place(), clock.nowMs(), random);
+    // One look at the clock: a fix must not be older than the place it tells.
+    const nowMs = clock.nowMs();
+    const fix = fixAt(body.place(nowMs), nowMs, random);
     try {
       const accepted = await this.#session.call((token) => api.sendFix(token, fix));
       metrics.fixesSent.inc({ result: accepted ? "accepted" : "stale" });

@@ -34,8 +34,8 @@ export class CourierBody {
     this.rest();
   }
 
-  place(): Place {
-    return placeOn(this.#walk, this.#options.around.clock.nowMs());
+  place(nowMs = this.#options.around.clock.nowMs()): Place {
+    return placeOn(this.#walk, nowMs);
   }
 
   /** When the present walk ends; in the past where it has. */
@@ -51,7 +51,11 @@ export class CourierBody {
   /** Sets out for `to`, along the streets. */
   async walkTo(to: Point, paceShare = 1): Promise<void> {
     const { around, navigation, vehicle } = this.#options;
-    const way = await navigation.way(this.place().point, to, vehicle);
+    const nowMs = around.clock.nowMs();
+    const here = this.place(nowMs).point;
+    // Stands while it looks for the way: it would else be back here when the way is found.
+    this.#walk = standAt(here, nowMs);
+    const way = await navigation.way(here, to, vehicle);
     if (!way.onStreets) around.log.warn("no way on streets: walking straight", { vehicle });
     const pace = uniform(around.random, MIN_PACE, MAX_PACE) * paceShare * around.speed;
     this.#walk = walkAlong(way.points, way.speedMps * pace, around.clock.nowMs());
@@ -59,9 +63,9 @@ export class CourierBody {
 
   /** Stays where it is now, and rests. */
   stand(): void {
-    if (!this.place().arrived) {
-      this.#walk = standAt(this.place().point, this.#options.around.clock.nowMs());
-    }
+    const nowMs = this.#options.around.clock.nowMs();
+    const { arrived, point } = this.place(nowMs);
+    if (!arrived) this.#walk = standAt(point, nowMs);
     this.rest();
   }
 
