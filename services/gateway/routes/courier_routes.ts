@@ -3,6 +3,7 @@ import { credentialId } from "shared/auth/principal.ts";
 import { createTicket, TICKET_TTL_S } from "shared/auth/tickets.ts";
 import { changeProfile } from "shared/orders/courier_profile.ts";
 import { goOffline, goOnline, pauseShift } from "shared/orders/courier_shift.ts";
+import { ProblemError } from "shared/problem/problem.ts";
 import { access, principalOf } from "../access.ts";
 import { requireCourierJson } from "../courier_json.ts";
 import {
@@ -52,7 +53,7 @@ const earnings = createRoute({
   ...READING,
   responses: {
     200: answers("Sums in the time zone of your region", earningsSchema),
-    ...problems("auth.required", "auth.forbidden"),
+    ...problems("auth.required", "auth.forbidden", "courier.not_found"),
   },
 });
 
@@ -116,7 +117,9 @@ export function courierRoutes(deps: GatewayDeps) {
   });
   routes.openapi(earnings, async (c) => {
     const { accountId } = principalOf(c);
-    return c.json(await readEarnings(deps.sql, accountId), 200);
+    const sums = await readEarnings(deps.sql, accountId);
+    if (sums === undefined) throw new ProblemError("courier.not_found");
+    return c.json(sums, 200);
   });
   routes.openapi(stats, async (c) => {
     const { accountId } = principalOf(c);

@@ -144,7 +144,10 @@ interface EarningRow extends EarningSums {
  * What a courier earned this day, week and month of its region's time zone. Sums of integers; a
  * ledger row belongs to the day it was booked, so a late tip counts when it was given.
  */
-export async function readEarnings(sql: Queryable, courierId: string): Promise<Earnings> {
+export async function readEarnings(
+  sql: Queryable,
+  courierId: string,
+): Promise<Earnings | undefined> {
   const rows = await sql<EarningRow[]>`
     select s.span, r.currency, r.time_zone,
       count(*) filter (where e.kind = 'delivery')::integer as deliveries,
@@ -160,7 +163,7 @@ export async function readEarnings(sql: Queryable, courierId: string): Promise<E
     where c.id = ${courierId}
     group by s.span, r.currency, r.time_zone`;
   const [first] = rows;
-  if (first === undefined) throw new Error(`there is no courier ${courierId}`);
+  if (first === undefined) return undefined;
   const { currency, timeZone } = first;
   const sums = (span: EarningRow["span"]): EarningSums => {
     const row = rows.find((candidate) => candidate.span === span);
