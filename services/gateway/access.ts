@@ -9,6 +9,7 @@ import type { Scope } from "shared/auth/scopes.ts";
 import { bearerToken } from "shared/auth/sessions.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import type { GatewayContext, GatewayEnv } from "./http.ts";
+import { countRequest } from "./middleware/limits.ts";
 
 /** Who an operation is for. */
 export interface AccessRule {
@@ -68,6 +69,7 @@ async function authenticated(c: GatewayContext, rule: AccessRule): Promise<Princ
   const token = bearerToken(c.req.header("authorization"));
   const principal = token === undefined ? undefined : await c.env.authenticate(token);
   if (principal === undefined) throw new ProblemError("auth.required");
+  await countRequest(c.env.limits, c, principal);
   requireRole(principal, rule);
   requireScope(principal, rule);
   return principal;

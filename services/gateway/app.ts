@@ -11,6 +11,8 @@ import {
 import { ProblemError, problemResponse } from "shared/problem/problem.ts";
 import { SECURITY_SCHEMES } from "./access.ts";
 import type { GatewayDeps } from "./deps.ts";
+import { quotaRefusal } from "./middleware/limits.ts";
+import { limitHeaders } from "./middleware/rate_limit_headers.ts";
 import { createRoutes, type GatewayApp } from "./http.ts";
 import { accountRoutes } from "./routes/account_routes.ts";
 import { apiKeyRoutes } from "./routes/api_key_routes.ts";
@@ -71,7 +73,7 @@ export function createApp(
   const authenticate = (token: string) => deps.credentials.find(token);
   const fetch = serveRequests(
     deps,
-    (request, context) => app.fetch(request, { context, authenticate }),
+    (request, context) => app.fetch(request, { context, authenticate, limits: deps.limits }),
   );
   return { fetch };
 }
@@ -79,6 +81,9 @@ export function createApp(
 function useMiddleware(app: GatewayApp, deps: GatewayDeps): void {
   app.use(async (c, next) => {
     await next();
+    const refusal = quotaRefusal(c);
+    if (refusal !== undefined) c.res = refusal;
+    for (const [name, value] of Object.entries(limitHeaders(c.env.context))) c.header(name, value);
     c.env.context.route = routePath(c, -1);
     // Unless a route said what may be kept, nothing may.
     if (!c.res.headers.has("cache-control")) c.header("cache-control", "private, no-store");

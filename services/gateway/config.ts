@@ -9,6 +9,7 @@ import {
   trustedProxies,
   url,
 } from "shared/config/fields.ts";
+import { limitFields } from "./limit_config.ts";
 
 /** The gateway's environment. */
 export const gatewayFields = {
@@ -36,6 +37,7 @@ export const gatewayFields = {
     description:
       "random text, the same for every gateway: encrypts signing keys, makes tracking secrets",
   }),
+  ...limitFields,
   DEMO_PASSWORD: text({
     fallback: "none",
     secret: true,

@@ -10,6 +10,7 @@ import type { RedisKeys } from "shared/redis/keys.ts";
 import type { Regions } from "shared/regions/region.ts";
 import type { Router } from "shared/routing/router.ts";
 import type { Sql } from "shared/sql/connect.ts";
+import type { GatewayLimits } from "./middleware/limits.ts";
 
 /** Streets of a region this gateway can route on and draw. */
 export interface RegionStreets {
@@ -28,6 +29,7 @@ export interface GatewayDeps {
   readonly signingKeys: SigningKeys;
   readonly hasher: PasswordHasher;
   readonly secrets: ServerSecrets;
+  readonly limits: GatewayLimits;
   readonly regions: Regions;
   /** By region id; a region without streets gets straight-line figures, and says so. */
   readonly streets: ReadonlyMap<string, RegionStreets>;

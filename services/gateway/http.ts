@@ -6,12 +6,14 @@ import type { RequestContext } from "shared/http/serve_requests.ts";
 import type { Refusal } from "shared/orders/refusal.ts";
 import { type ProblemCode, ProblemError, PROBLEMS } from "shared/problem/problem.ts";
 import { fieldProblems } from "shared/problem/zod_problem.ts";
+import type { GatewayLimits } from "./middleware/limits.ts";
 
 export interface GatewayEnv {
   Bindings: {
     readonly context: RequestContext;
     /** Who a bearer token speaks for; undefined for any text that opens nothing. */
     authenticate(token: string): Promise<Principal | undefined>;
+    readonly limits: GatewayLimits;
   };
   /** Set by `access`; read it with `principalOf`. */
   Variables: { principal: Principal | undefined };
@@ -62,8 +64,8 @@ export function answers<Schema extends z.ZodType>(description: string, schema: S
 
 /** What else an operation answers that needs somebody to have signed in. */
 const IMPLIED: Partial<Record<ProblemCode, readonly ProblemCode[]>> = {
-  "auth.required": ["auth.forbidden", "auth.scope_missing"],
-  "auth.session_required": ["auth.required", "auth.forbidden"],
+  "auth.required": ["auth.forbidden", "auth.scope_missing", "limit.exceeded"],
+  "auth.session_required": ["auth.required", "auth.forbidden", "limit.exceeded"],
 };
 
 /**

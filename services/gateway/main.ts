@@ -16,7 +16,10 @@ import { SCHEMA_VERSION } from "shared/sql/schema_version.ts";
 import { drawableMap } from "shared/streets/drawable_map.ts";
 import { createApp } from "./app.ts";
 import { gatewayFields } from "./config.ts";
+import { createGatewayMetrics } from "./metrics.ts";
+import { createLimits } from "./middleware/limits.ts";
 import type { RegionStreets } from "./deps.ts";
+import { limitPolicies } from "./limit_config.ts";
 
 const ASSETS = new URL("../console/public/", import.meta.url);
 
@@ -49,8 +52,10 @@ await runService({
       stopping.abort();
       await following;
     });
+    const counters = createGatewayMetrics(metrics.registry);
     return createApp({
       sql,
+      limits: createLimits(limitPolicies(config), { redis, keys, metrics: counters }),
       redis,
       keys,
       credentials,

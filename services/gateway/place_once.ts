@@ -15,6 +15,7 @@ import { problemBody, ProblemError, PROBLEMS } from "shared/problem/problem.ts";
 import type { Sql, Tx } from "shared/sql/connect.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { findStoredAnswer, runOnce, type StoredAnswer } from "./idempotency.ts";
+import type { OrderSlot, PlacementGuard } from "./middleware/limits.ts";
 import { orderJson } from "./order_json.ts";
 import type { PlaceOrder } from "./order_schemas.ts";
 import { type Placer, prepareOrder } from "./place_order.ts";
@@ -30,6 +31,8 @@ import { findOrder } from "./stores/order_store.ts";
 
 export interface Placement {
   readonly principal: Principal;
+  /** The limits; a repeat is answered whatever they say. */
+  readonly guard: PlacementGuard;
   readonly wanted: PlaceOrder;
   /** Names the request; undefined where the caller sent no key. */
   readonly key: string | undefined;
@@ -47,32 +50,38 @@ export interface PlacedAnswer {
 
 /** Places an order, or gives the answer of its first placing. */
 export async function placeOnce(deps: GatewayDeps, placement: Placement): Promise<PlacedAnswer> {
-  const { principal, wanted, key, fingerprint } = placement;
+  const { principal, guard, wanted, key, fingerprint } = placement;
   const request = { accountId: principal.accountId, key, fingerprint };
   const stored = await findStoredAnswer(deps.sql, request);
   if (stored !== undefined) return { answer: stored, isReplay: true };
   const named = await nameOf(placement);
   const known = named === undefined ? undefined : await findKnown(deps, deps.sql, named, principal);
   if (known !== undefined) return known;
+  guard.requireQuota();
   const prepared = await refusePlacer(deps, placement) ??
     await prepareOrder(deps, placerOf(principal), wanted);
   let before: PlacedAnswer | undefined;
-  const { answer, isReplay } = await runOnce(deps.sql, request, async (tx) => {
-    if (!prepared.ok) return refusalAnswer(prepared);
-    if (named !== undefined) {
-      if (!await lockExternalId(tx, named.id)) {
-        throw new ProblemError("idempotency.in_progress", { retryAfterS: 1 });
+  const once = (slot: OrderSlot) =>
+    runOnce(deps.sql, request, async (tx) => {
+      if (!prepared.ok) return refusalAnswer(prepared);
+      if (named !== undefined) {
+        if (!await lockExternalId(tx, named.id)) {
+          throw new ProblemError("idempotency.in_progress", { retryAfterS: 1 });
+        }
+        before = await findKnown(deps, tx, named, principal);
+        if (before !== undefined) return before.answer;
       }
-      before = await findKnown(deps, tx, named, principal);
-      if (before !== undefined) return before.answer;
-    }
-    await insertOrder(tx, prepared.order);
-    if (named !== undefined) {
-      const { requestHash } = named;
-      await insertExternalId(tx, named.id, { orderId: prepared.order.id, requestHash });
-    }
-    return { status: 201, body: await readOrder(deps, tx, prepared.order.id, principal) };
-  });
+      await slot.take(tx);
+      await insertOrder(tx, prepared.order);
+      if (named !== undefined) {
+        const { requestHash } = named;
+        await insertExternalId(tx, named.id, { orderId: prepared.order.id, requestHash });
+      }
+      const body = await readOrder(deps, tx, prepared.order.id, principal);
+      slot.written();
+      return { status: 201, body };
+    });
+  const { answer, isReplay } = await guard.withSlot(once);
   deps.notifyOutbox();
   if (before !== undefined) return before;
   return isReplay || !prepared.ok

@@ -64,5 +64,9 @@ export function redisKeys(prefix: string) {
     session: (tokenHash: string) => `${prefix}session:${tokenHash}`,
     /** string · gateway · tracker consumes it · 30 s, one use. */
     ticket: (ticketHash: string) => `${prefix}ticket:${ticketHash}`,
+    /** list of times, or hash {attempts, until} · limit scripts · the same · the limit's window. */
+    limit: (name: string, subject: string) => `${prefix}limit:${name}:{${subject}}`,
+    /** string `version:value` · cache script · gateway · its TTL; never truth. */
+    cache: (name: string, id: string) => `${prefix}cache:${name}:{${id}}`,
   };
 }

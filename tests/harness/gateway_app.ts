@@ -10,6 +10,7 @@ import type { Role } from "shared/auth/principal.ts";
 import { deriveSecrets } from "shared/auth/server_secrets.ts";
 import { createSession } from "shared/auth/sessions.ts";
 import { SigningKeys } from "shared/auth/signing_keys.ts";
+import { parseConfig } from "shared/config/config.ts";
 import { createLog } from "shared/log/log.ts";
 import { createMetrics } from "shared/metrics/metrics.ts";
 import { isUuid } from "shared/ids/uuid.ts";
@@ -18,8 +19,22 @@ import type { Redis } from "shared/redis/connect.ts";
 import { Regions } from "shared/regions/region.ts";
 import { createApp } from "../../services/gateway/app.ts";
 import type { GatewayDeps } from "../../services/gateway/deps.ts";
+import { limitFields, limitPolicies } from "../../services/gateway/limit_config.ts";
+import { createGatewayMetrics } from "../../services/gateway/metrics.ts";
+import { createLimits } from "../../services/gateway/middleware/limits.ts";
 import { insertAccount } from "./fixtures.ts";
 import type { TestStores } from "./stores.ts";
+
+/** So high that only tests of limits meet one: each file is one client with few accounts. */
+export const TEST_LIMITS = limitPolicies(
+  parseConfig("test", limitFields, {
+    LIMIT_ORDERS_PER_HOUR: "1000",
+    LIMIT_SESSION_REQUESTS_PER_MINUTE: "10000",
+    LIMIT_REGISTRATIONS_PER_HOUR: "1000",
+    LIMIT_LOGIN_FAILURES_PER_ADDRESS: "1000",
+    LIMIT_LOGIN_FREE_FAILURES: "1000",
+  }),
+);
 
 export const PUBLIC_URL = "http://gateway.example";
 export const TRACKER_URL = "http://tracker.example";
@@ -77,6 +92,7 @@ export function startGateway(
     write: (line) => void logLines.push(line),
   });
   const hasher = new PasswordHasher();
+  const metrics = createMetrics("gateway");
   const deps: GatewayDeps = {
     sql,
     keys,
@@ -84,11 +100,16 @@ export function startGateway(
     signingKeys: new SigningKeys({ sql, secrets: TEST_SECRETS, log }),
     hasher,
     secrets: TEST_SECRETS,
+    limits: createLimits(TEST_LIMITS, {
+      redis,
+      keys,
+      metrics: createGatewayMetrics(metrics.registry),
+    }),
     regions: new Regions(sql),
     streets: new Map(),
     notifyOutbox: () => {},
     log,
-    metrics: createMetrics("gateway"),
+    metrics,
     publicUrl: PUBLIC_URL,
     trackerUrl: TRACKER_URL,
     corsOrigins: [],

@@ -23,6 +23,7 @@ import {
   registerSchema,
   sessionSchema,
 } from "../identity_schemas.ts";
+import { limitLogin, limitRegistration } from "../middleware/limits.ts";
 import { hashing } from "../password_work.ts";
 import {
   type Account,
@@ -53,7 +54,13 @@ const register = createRoute({
   request: { body: jsonBody(registerSchema) },
   responses: {
     201: answers("The account and its first session", sessionSchema),
-    ...problems("request.invalid", "account.email_taken", "region.not_found", "auth.busy"),
+    ...problems(
+      "request.invalid",
+      "account.email_taken",
+      "region.not_found",
+      "limit.exceeded",
+      "auth.busy",
+    ),
   },
 });
 
@@ -69,6 +76,7 @@ const login = createRoute({
       "request.invalid",
       "auth.invalid_credentials",
       "account.suspended",
+      "auth.too_many_attempts",
       "auth.busy",
     ),
   },
@@ -110,26 +118,31 @@ export function authRoutes(deps: GatewayDeps) {
     const courier = input.role === "courier"
       ? await newCourier(deps, account.id, input.regionId, input.vehicle)
       : undefined;
-    const passwordHash = await hashing(() => deps.hasher.hash(input.password));
-    const opened = await insertAccount(
-      deps.sql,
-      { ...account, passwordHash },
-      courier,
-      (tx) => openFirst(tx, c, account),
-    );
-    if (opened === undefined) throw new ProblemError("account.email_taken");
+    const opened = await limitRegistration(deps.limits, c, async () => {
+      const passwordHash = await hashing(() => deps.hasher.hash(input.password));
+      const secret = { ...account, passwordHash };
+      const first = await insertAccount(
+        deps.sql,
+        secret,
+        courier,
+        (tx) => openFirst(tx, c, account),
+      );
+      if (first === undefined) throw new ProblemError("account.email_taken");
+      return first;
+    });
     return c.json(sessionJson(account, opened), 201);
   });
   routes.openapi(login, async (c) => {
     const { email, password } = c.req.valid("json");
-    const found = await findAccountByEmail(deps.sql, email);
-    const matches = await hashing(() =>
-      deps.hasher.verify(password, found?.passwordHash ?? NOBODYS_HASH)
-    );
-    if (found === undefined || !matches) {
-      await noteFailure(deps, c, email, found);
-      throw new ProblemError("auth.invalid_credentials");
-    }
+    const found = await limitLogin(deps.limits, c, email, async () => {
+      const account = await findAccountByEmail(deps.sql, email);
+      const hash = account?.passwordHash ?? NOBODYS_HASH;
+      const matches = await hashing(() => deps.hasher.verify(password, hash));
+      if (account !== undefined && matches) return account;
+      await noteFailure(deps, c, email, account);
+      return undefined;
+    });
+    if (found === undefined) throw new ProblemError("auth.invalid_credentials");
     return c.json(sessionJson(found, await signIn(deps, c, found)), 200);
   });
   routes.openapi(password, async (c) => {

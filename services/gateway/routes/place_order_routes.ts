@@ -20,6 +20,7 @@ import {
 } from "../order_schemas.ts";
 import { type PlacedAnswer, placeOnce } from "../place_once.ts";
 import { reorderOf } from "../reorder.ts";
+import { type PlacementGuard, placementGuard } from "../middleware/limits.ts";
 import { idParam } from "../schemas.ts";
 import { withTrackingLink } from "../tracking_link.ts";
 
@@ -42,6 +43,7 @@ const REFUSALS = [
   "order.external_id_taken",
   "idempotency.key_reused",
   "idempotency.in_progress",
+  "order.limit_reached",
 ] as const;
 
 const place = createRoute({
@@ -97,6 +99,7 @@ export function placeOrderRoutes(deps: GatewayDeps) {
     const wanted = c.req.valid("json");
     const placed = await placeOnce(deps, {
       principal,
+      guard: placementGuard(deps.limits, c, principal),
       wanted,
       key: idempotencyKey(c.req.raw.headers),
       fingerprint: `POST /api/v1/orders ${JSON.stringify(wanted)}`,
@@ -107,7 +110,8 @@ export function placeOrderRoutes(deps: GatewayDeps) {
     const principal = principalOf(c);
     const { orders } = c.req.valid("json");
     const key = idempotencyKey(c.req.raw.headers);
-    return c.json({ items: await placeAll(deps, principal, orders, key) }, 200);
+    const guard = placementGuard(deps.limits, c, principal);
+    return c.json({ items: await placeAll(deps, { principal, guard }, orders, key) }, 200);
   });
   routes.openapi(reorder, async (c) => {
     const principal = principalOf(c);
@@ -116,6 +120,7 @@ export function placeOrderRoutes(deps: GatewayDeps) {
     const changes = c.req.valid("json");
     const placed = await placeOnce(deps, {
       principal,
+      guard: placementGuard(deps.limits, c, principal),
       wanted: reorderOf(row, changes),
       key: idempotencyKey(c.req.raw.headers),
       fingerprint: `POST /api/v1/orders/${row.id}/reorder ${JSON.stringify(changes)}`,
@@ -168,9 +173,14 @@ interface BatchItem {
   readonly problem?: { code: string; title: string; status: number };
 }
 
+interface BatchPlacer {
+  readonly principal: Principal;
+  readonly guard: PlacementGuard;
+}
+
 async function placeAll(
   deps: GatewayDeps,
-  principal: Principal,
+  placer: BatchPlacer,
   orders: readonly PlaceOrder[],
   key: string | undefined,
 ): Promise<BatchItem[]> {
@@ -180,7 +190,7 @@ async function placeAll(
     items.push(
       ...await Promise.all(
         some.map((wanted, offset) =>
-          placeItem(deps, principal, wanted, { key, index: start + offset })
+          placeItem(deps, placer, wanted, { key, index: start + offset })
         ),
       ),
     );
@@ -190,13 +200,13 @@ async function placeAll(
 
 async function placeItem(
   deps: GatewayDeps,
-  principal: Principal,
+  placer: BatchPlacer,
   wanted: PlaceOrder,
   { key, index }: { key: string | undefined; index: number },
 ): Promise<BatchItem> {
   try {
     const { answer, isReplay } = await placeOnce(deps, {
-      principal,
+      ...placer,
       wanted,
       // Hashed, because a key may already be as long as keys may be.
       key: key === undefined ? undefined : `batch:${hexOf(await hashToken(`${key}:${index}`))}`,

@@ -1,0 +1,21 @@
+import { Counter, type Registry } from "prom-client";
+
+/** What the gateway counts. */
+export function createGatewayMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    limits: new Counter({
+      name: "limit_verdicts_total",
+      help: "Verdicts of limits; local ones were made while Redis did not answer",
+      labelNames: ["limit", "verdict", "source"],
+      registers,
+    }),
+    cacheReads: new Counter({
+      name: "cache_reads_total",
+      help: "Reads through the cache by what came of them",
+      labelNames: ["cache", "result"],
+      registers,
+    }),
+  };
+}
+export type GatewayMetrics = ReturnType<typeof createGatewayMetrics>;
