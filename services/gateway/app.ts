@@ -13,7 +13,9 @@ import { SECURITY_SCHEMES } from "./access.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { quotaRefusal } from "./middleware/limits.ts";
 import { limitHeaders } from "./middleware/rate_limit_headers.ts";
-import { createRoutes, type GatewayApp } from "./http.ts";
+import { httpCache, PRIVATE } from "./middleware/http_cache.ts";
+import { KnownPaths } from "./middleware/known_paths.ts";
+import { createRoutes, type GatewayApp, type GatewayContext } from "./http.ts";
 import { accountRoutes } from "./routes/account_routes.ts";
 import { apiKeyRoutes } from "./routes/api_key_routes.ts";
 import { auditRoutes } from "./routes/audit_routes.ts";
@@ -27,6 +29,7 @@ import { merchantOrderRoutes } from "./routes/merchant_order_routes.ts";
 import { merchantRoutes } from "./routes/merchant_routes.ts";
 import { orderRoutes } from "./routes/order_routes.ts";
 import { pageRoutes } from "./routes/page_routes.ts";
+import { positionRoutes } from "./routes/position_routes.ts";
 import { placeOrderRoutes } from "./routes/place_order_routes.ts";
 import { sessionRoutes } from "./routes/session_routes.ts";
 import { tokenRoutes } from "./routes/token_routes.ts";
@@ -55,6 +58,7 @@ export function createApp(
       orderRoutes(deps),
       afterDeliveryRoutes(deps),
       trackTicketRoutes(deps),
+      positionRoutes(deps),
       merchantOrderRoutes(deps),
       courierRoutes(deps),
       courierShiftRoutes(deps),
@@ -64,7 +68,8 @@ export function createApp(
   ) app.route("/", routes);
   app.route("/", pageRoutes(deps));
   describeApi(app);
-  app.notFound((c) => problemResponse("route.not_found", {}, c.env.context.requestId));
+  const paths = new KnownPaths(app.routes);
+  app.notFound((c) => notFound(c, paths));
   app.onError((error, c) => {
     c.env.context.route = routePath(c, -1);
     if (error instanceof HTTPException) return httpException(error, c.env.context);
@@ -85,12 +90,13 @@ function useMiddleware(app: GatewayApp, deps: GatewayDeps): void {
     if (refusal !== undefined) c.res = refusal;
     for (const [name, value] of Object.entries(limitHeaders(c.env.context))) c.header(name, value);
     c.env.context.route = routePath(c, -1);
-    // Unless a route said what may be kept, nothing may.
-    if (!c.res.headers.has("cache-control")) c.header("cache-control", "private, no-store");
+    if (!c.res.headers.has("cache-control")) c.header("cache-control", PRIVATE);
   });
   if (deps.corsOrigins.length > 0) {
     app.use("/api/*", cors({ origin: [...deps.corsOrigins], maxAge: 600 }));
   }
+  // Inside of CORS: what is kept is the same for every origin, what CORS adds is not.
+  app.use(httpCache(deps.cache));
   app.use("/api/*", async (c, next) => {
     const type = c.req.header("content-type") ?? "";
     const hasBody = c.req.raw.body !== null && c.req.header("content-length") !== "0";
@@ -118,6 +124,17 @@ function limitBody(maxBytes: number) {
         detail: `Cannot read the body: it must be <= ${maxBytes} bytes`,
       }, (c.env as { context: RequestContext }).context.requestId),
   });
+}
+
+/** No such path, or not with this method. */
+function notFound(c: GatewayContext, paths: KnownPaths): Response {
+  const { requestId } = c.env.context;
+  const allowed = paths.methodsOf(c.req.path);
+  if (allowed.length === 0) return problemResponse("route.not_found", {}, requestId);
+  const detail = `Cannot answer: the method must be ${allowed.join(" or ")}: it is ${c.req.method}`;
+  const response = problemResponse("route.method_not_allowed", { detail }, requestId);
+  response.headers.set("allow", allowed.join(", "));
+  return response;
 }
 
 /** What the framework itself refuses: malformed JSON; everything else it throws is an answer. */

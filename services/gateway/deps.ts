@@ -3,6 +3,7 @@ import type { Credentials } from "shared/auth/credentials.ts";
 import type { PasswordHasher } from "shared/auth/password_hasher.ts";
 import type { ServerSecrets } from "shared/auth/server_secrets.ts";
 import type { SigningKeys } from "shared/auth/signing_keys.ts";
+import type { Cache } from "shared/cache/cache.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -11,12 +12,15 @@ import type { Regions } from "shared/regions/region.ts";
 import type { Router } from "shared/routing/router.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import type { GatewayLimits } from "./middleware/limits.ts";
+import type { OrderCache } from "./order_cache.ts";
 
 /** Streets of a region this gateway can route on and draw. */
 export interface RegionStreets {
   readonly router: Router;
   /** The drawable street map as gzipped JSON: made once, because it is large and asked for often. */
   readonly mapGzip: Uint8Array<ArrayBuffer>;
+  /** Its entity tag. */
+  readonly mapTag: string;
   readonly attribution: string;
 }
 
@@ -30,6 +34,8 @@ export interface GatewayDeps {
   readonly hasher: PasswordHasher;
   readonly secrets: ServerSecrets;
   readonly limits: GatewayLimits;
+  readonly cache: Cache;
+  readonly orderCache: OrderCache;
   readonly regions: Regions;
   /** By region id; a region without streets gets straight-line figures, and says so. */
   readonly streets: ReadonlyMap<string, RegionStreets>;

@@ -1,4 +1,5 @@
 import { Credentials } from "shared/auth/credentials.ts";
+import { Cache, type CacheResult } from "shared/cache/cache.ts";
 import { PasswordHasher } from "shared/auth/password_hasher.ts";
 import { deriveSecrets } from "shared/auth/server_secrets.ts";
 import { SigningKeys } from "shared/auth/signing_keys.ts";
@@ -7,6 +8,7 @@ import { speedOnlyInDemo } from "shared/config/fields.ts";
 import { createOutboxNotifier } from "shared/outbox/notifier.ts";
 import { connectRedis, startRedis } from "shared/redis/connect.ts";
 import { redisKeys } from "shared/redis/keys.ts";
+import { forEachPartition } from "shared/regions/partitions.ts";
 import { Regions } from "shared/regions/region.ts";
 import { createEmbeddedRouter } from "shared/routing/embedded_router.ts";
 import { runService } from "shared/service/run_service.ts";
@@ -17,8 +19,11 @@ import { drawableMap } from "shared/streets/drawable_map.ts";
 import { createApp } from "./app.ts";
 import { gatewayFields } from "./config.ts";
 import { createGatewayMetrics } from "./metrics.ts";
+import { strongTag } from "./middleware/http_cache.ts";
 import { createLimits } from "./middleware/limits.ts";
+import { OrderCache } from "./order_cache.ts";
 import type { RegionStreets } from "./deps.ts";
+import { followOrders } from "./follow_orders.ts";
 import { limitPolicies } from "./limit_config.ts";
 
 const ASSETS = new URL("../console/public/", import.meta.url);
@@ -53,8 +58,23 @@ await runService({
       await following;
     });
     const counters = createGatewayMetrics(metrics.registry);
+    const onRead = (cache: string, result: CacheResult) =>
+      counters.cacheReads.inc({ cache: cache.replace(/-\d+$/, ""), result });
+    const cache = new Cache({ redis, keys, onRead });
+    const orderCache = new OrderCache(cache, sql);
+    const { signal } = stopping;
+    const followingOrders = forEachPartition(
+      { sql, log, signal },
+      ({ partition }) => followOrders({ redis, keys, partition, orders: orderCache, log, signal }),
+    );
+    onStop("changed orders", () => {
+      stopping.abort();
+      return followingOrders;
+    });
     return createApp({
       sql,
+      cache,
+      orderCache,
       limits: createLimits(limitPolicies(config), { redis, keys, metrics: counters }),
       redis,
       keys,
@@ -82,9 +102,11 @@ async function loadStreets(folders: readonly string[]): Promise<Map<string, Regi
   const streets = new Map<string, RegionStreets>();
   for (const folder of folders) {
     const city = await loadCity(folder);
+    const mapGzip = await gzip(JSON.stringify(drawableMap(city.network)));
     streets.set(city.region.id, {
       router: createEmbeddedRouter(city.network, { warmUp: ["motorcycle"] }),
-      mapGzip: await gzip(JSON.stringify(drawableMap(city.network))),
+      mapGzip,
+      mapTag: await strongTag(mapGzip),
       attribution: city.attribution,
     });
   }

@@ -2,15 +2,14 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Role } from "shared/auth/principal.ts";
 import type { OrderAction } from "shared/orders/lifecycle.ts";
 import { transitionOrder } from "shared/orders/transition_order.ts";
-import { ProblemError } from "shared/problem/problem.ts";
 import { type access, principalOf } from "./access.ts";
 import { actorOf } from "./actor.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { answers, type GatewayApp, problems, throwRefusal } from "./http.ts";
 import { orderJson } from "./order_json.ts";
+import { requireOrder } from "./order_parties.ts";
 import { moneySchema, type OrderJson, orderSchema } from "./order_schemas.ts";
 import { idParam, reasonText } from "./schemas.ts";
-import { findOrder } from "./stores/order_store.ts";
 
 /** One step of an order that a party reports: what it is called in the URL, and what it does. */
 export interface OrderStep {
@@ -84,7 +83,5 @@ export async function requireOrderJson(
   id: string,
   role: Role,
 ): Promise<OrderJson> {
-  const row = await findOrder(deps.sql, id);
-  if (row === undefined) throw new ProblemError("order.not_found");
-  return orderJson(row, deps.publicUrl, { role });
+  return orderJson(await requireOrder(deps, id), deps.publicUrl, { role });
 }

@@ -96,6 +96,17 @@ export class Availability {
   }
 }
 
+/** A courier's newest fix; undefined where Redis has none. */
+export async function findFix(
+  redis: Redis,
+  keys: RedisKeys,
+  { partition, courierId }: { readonly partition: Partition; readonly courierId: string },
+): Promise<Fix | undefined> {
+  const text = await redis.hget(keys.courier(partition, courierId), "fix");
+  // Only our own script writes it.
+  return text === null ? undefined : JSON.parse(text) as Fix;
+}
+
 /** Reads an entry of the positions stream. */
 export function parseStreamedFixes(fields: Readonly<Record<string, string>>): StreamedFix[] {
   const fixes: unknown = JSON.parse(fields["fixes"] ?? "[]");

@@ -13,6 +13,7 @@
  */
 import { withPatience } from "shared/clock/patience.ts";
 import type { Redis } from "shared/redis/connect.ts";
+import { Patience } from "shared/redis/patience.ts";
 import type { RedisKeys } from "shared/redis/keys.ts";
 import { runScript } from "shared/redis/script.ts";
 import type { BackOff, Limit, Slot, Verdict } from "./limit.ts";
@@ -23,8 +24,6 @@ import { COUNT_ATTEMPT, GIVE_BACK_SLOT, TAKE_SLOT } from "./scripts.ts";
 export const REDIS_TIMEOUT_MS = 25;
 /** For what Postgres knows, while Redis is away. */
 const RECENT_TIMEOUT_MS = 20;
-/** How long Redis is left alone after it did not answer. */
-const RETRY_AFTER_MS = 500;
 
 /** Ages in ms of what already happened inside the window, the newest first, at most the quota. */
 export type Recent = () => Promise<readonly number[]>;
@@ -43,18 +42,17 @@ export interface LimiterDeps {
 export class Limiter {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
+  readonly #patience: Patience;
   readonly #timeoutMs: number;
   readonly #local: LocalLimits;
-  readonly #now: () => number;
   readonly #onVerdict: (verdict: Verdict) => void;
-  #retryAtMs = -Infinity;
 
   constructor(deps: LimiterDeps) {
     this.#redis = deps.redis;
     this.#keys = deps.keys;
     this.#timeoutMs = deps.redisTimeoutMs ?? REDIS_TIMEOUT_MS;
-    this.#now = deps.now ?? (() => performance.now());
-    this.#local = deps.local ?? new LocalLimits(this.#now);
+    this.#patience = new Patience({ timeoutMs: this.#timeoutMs, now: deps.now });
+    this.#local = deps.local ?? new LocalLimits(deps.now);
     this.#onVerdict = deps.onVerdict ?? (() => {});
   }
 
@@ -68,7 +66,7 @@ export class Limiter {
   /** Counts an attempt of `subject` before it is made. */
   async attempt(backOff: BackOff, subject: string): Promise<Verdict> {
     const { freeAttempts, firstDelayMs, maxDelayMs, forgetAfterMs } = backOff;
-    const reply = await this.#ask(async () =>
+    const reply = await this.#patience.ask(async () =>
       await runScript(this.#redis, COUNT_ATTEMPT, [this.#keys.limit(backOff.name, subject)], [
         freeAttempts,
         firstDelayMs * 1_000,
@@ -86,13 +84,13 @@ export class Limiter {
   /** Forgets the attempts of a subject: one succeeded. */
   async forget(backOff: BackOff, subject: string): Promise<void> {
     this.#local.forget(backOff, subject);
-    await this.#ask(() => this.#redis.del(this.#keys.limit(backOff.name, subject)));
+    await this.#patience.ask(() => this.#redis.del(this.#keys.limit(backOff.name, subject)));
   }
 
   async #takeOf(limit: Limit, subject: string, recent: Recent | undefined): Promise<Slot> {
     const key = this.#keys.limit(limit.name, subject);
     let asked: Promise<Slot> | undefined;
-    const slot = await this.#ask(() => asked = this.#takeInRedis(limit, key, recent));
+    const slot = await this.#patience.ask(() => asked = this.#takeInRedis(limit, key, recent));
     if (slot !== undefined) return slot;
     await this.#seedLocal(limit, subject, recent);
     const local = this.#local.take(limit, subject);
@@ -148,20 +146,6 @@ export class Limiter {
       );
     } catch {
       // Then this process counts from nothing: bounded, and all that can be known in time.
-    }
-  }
-
-  /** Asks Redis; undefined where it does not answer in time or was found not to a moment ago. */
-  async #ask<T>(command: () => Promise<T>): Promise<T | undefined> {
-    if (this.#now() < this.#retryAtMs) return undefined;
-    const asked = command();
-    try {
-      return await withPatience("limits in Redis", this.#timeoutMs, asked);
-    } catch {
-      // An answer that fails after its time has nobody who waits for it.
-      asked.catch(() => {});
-      this.#retryAtMs = this.#now() + RETRY_AFTER_MS;
-      return undefined;
     }
   }
 }

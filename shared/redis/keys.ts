@@ -44,7 +44,7 @@ export function redisKeys(prefix: string) {
     couriersGeo: (partition: Partition) => at("couriers:geo", partition),
     /** zset by receivedAt ms · availability script · silence sweep · until offline. */
     couriersSeen: (partition: Partition) => at("couriers:seen", partition),
-    /** hash {status, version, newest fix} · availability script · ingest, tracker · 48 h. */
+    /** hash {status, version, newest fix} · availability script · ingest, tracker, gateway · 48 h. */
     courier: (partition: Partition, courierId: string) =>
       `${at("courier", partition)}:${courierId}`,
     /** stream · tracker script · trackers · 1 h after its last entry. */
@@ -68,5 +68,7 @@ export function redisKeys(prefix: string) {
     limit: (name: string, subject: string) => `${prefix}limit:${name}:{${subject}}`,
     /** string `version:value` · cache script · gateway · its TTL; never truth. */
     cache: (name: string, id: string) => `${prefix}cache:${name}:{${id}}`,
+    /** string, a token · cache script · the same · 2 s: who loads a missing entry. */
+    cacheLock: (name: string, id: string) => `${prefix}cache_lock:${name}:{${id}}`,
   };
 }

@@ -10,19 +10,23 @@ import type { Role } from "shared/auth/principal.ts";
 import { deriveSecrets } from "shared/auth/server_secrets.ts";
 import { createSession } from "shared/auth/sessions.ts";
 import { SigningKeys } from "shared/auth/signing_keys.ts";
+import { Cache } from "shared/cache/cache.ts";
 import { parseConfig } from "shared/config/config.ts";
 import { createLog } from "shared/log/log.ts";
 import { createMetrics } from "shared/metrics/metrics.ts";
 import { isUuid } from "shared/ids/uuid.ts";
 import { PROBLEMS } from "shared/problem/problem.ts";
 import type { Redis } from "shared/redis/connect.ts";
+import type { RedisKeys } from "shared/redis/keys.ts";
 import { Regions } from "shared/regions/region.ts";
 import { createApp } from "../../services/gateway/app.ts";
 import type { GatewayDeps } from "../../services/gateway/deps.ts";
 import { limitFields, limitPolicies } from "../../services/gateway/limit_config.ts";
 import { createGatewayMetrics } from "../../services/gateway/metrics.ts";
+import { OrderCache } from "../../services/gateway/order_cache.ts";
 import { createLimits } from "../../services/gateway/middleware/limits.ts";
 import { insertAccount } from "./fixtures.ts";
+import { scriptsWith } from "./stand_ins.ts";
 import type { TestStores } from "./stores.ts";
 
 /** So high that only tests of limits meet one: each file is one client with few accounts. */
@@ -93,6 +97,7 @@ export function startGateway(
   });
   const hasher = new PasswordHasher();
   const metrics = createMetrics("gateway");
+  const cache = noCache(redis, keys);
   const deps: GatewayDeps = {
     sql,
     keys,
@@ -105,6 +110,8 @@ export function startGateway(
       keys,
       metrics: createGatewayMetrics(metrics.registry),
     }),
+    cache,
+    orderCache: new OrderCache(cache, sql),
     regions: new Regions(sql),
     streets: new Map(),
     notifyOutbox: () => {},
@@ -135,6 +142,15 @@ export function startGateway(
     },
     close: () => hasher.close(),
   };
+}
+
+/**
+ * A cache whose Redis never answers. Tests change orders behind the gateway's back, where no event
+ * tells the cache; those of the cache bring a real one.
+ */
+function noCache(redis: Redis, keys: RedisKeys): Cache {
+  const away = scriptsWith(redis, () => Promise.reject(new Error("no cache in this test")));
+  return new Cache({ redis: away, keys });
 }
 
 function requestOf(method: string, path: string, options: CallOptions): Request {

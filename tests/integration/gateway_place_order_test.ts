@@ -174,7 +174,7 @@ async function withRouter(
     table: () => Promise.resolve(refused),
   };
   const streets = new Map([
-    ["testville", { router, mapGzip: new Uint8Array(), attribution: "nobody" }],
+    ["testville", { router, mapGzip: new Uint8Array(), mapTag: `"none"`, attribution: "nobody" }],
   ]);
   const gateway = startGateway(world.stores, { streets });
   try {

@@ -91,7 +91,13 @@ const password = createRoute({
   request: { body: jsonBody(passwordSchema) },
   responses: {
     204: { description: "Changed" },
-    ...problems("request.invalid", "auth.session_required", "auth.password_wrong", "auth.busy"),
+    ...problems(
+      "request.invalid",
+      "auth.session_required",
+      "auth.password_wrong",
+      "auth.too_many_attempts",
+      "auth.busy",
+    ),
   },
 });
 
@@ -219,9 +225,13 @@ async function changePassword(
   const account = await findAccountSecret(deps.sql, accountId);
   if (account === undefined) throw new ProblemError("auth.required");
   const from = account.passwordHash;
-  if (!await hashing(() => deps.hasher.verify(currentPassword, from))) {
-    throw new ProblemError("auth.password_wrong");
-  }
+  const matches = await limitLogin(
+    deps.limits,
+    c,
+    account.email,
+    async () => await hashing(() => deps.hasher.verify(currentPassword, from)) ? true : undefined,
+  );
+  if (matches === undefined) throw new ProblemError("auth.password_wrong");
   const to = await hashing(() => deps.hasher.hash(newPassword));
   const except = credential.kind === "session" ? credential.sessionId : undefined;
   const ended = await deps.sql.begin(async (tx) => {

@@ -14,8 +14,6 @@ import { findMerchant, listMenu, listMerchants, type Merchant } from "../stores/
 
 const DEFAULT_RADIUS_M = 10_000;
 const MAX_RADIUS_M = 100_000;
-/** What a CDN may keep: catalogues change rarely, and a stale one is better than none. */
-const CATALOGUE_CACHE = "public, s-maxage=30, stale-while-revalidate=300, stale-if-error=86400";
 
 const regions = createRoute({
   method: "get",
@@ -82,26 +80,22 @@ export function merchantRoutes(deps: GatewayDeps) {
       currency,
       bounds,
     }));
-    c.header("cache-control", CATALOGUE_CACHE);
     return c.json({ items }, 200);
   });
   routes.openapi(list, async (c) => {
     const { lat, lon, radiusM, limit } = c.req.valid("query");
     const near = lat === undefined || lon === undefined ? {} : { near: { lat, lon } };
     const items = await listMerchants(deps.sql, { ...near, radiusM, limit });
-    c.header("cache-control", CATALOGUE_CACHE);
     return c.json({ items: items.map(merchantJson) }, 200);
   });
   routes.openapi(one, async (c) => {
     const merchant = await requireMerchant(deps, c.req.valid("param").id);
-    c.header("cache-control", CATALOGUE_CACHE);
     return c.json(merchantJson(merchant), 200);
   });
   routes.openapi(menu, async (c) => {
     const merchant = await requireMerchant(deps, c.req.valid("param").id);
     const region = await deps.regions.find(merchant.region);
     const items = await listMenu(deps.sql, merchant.id);
-    c.header("cache-control", CATALOGUE_CACHE);
     const currency = region?.currency ?? "";
     return c.json({ items: items.map((item) => ({ ...item, currency })) }, 200);
   });

@@ -39,8 +39,8 @@ export function pageRoutes(deps: GatewayDeps) {
         "content-type": "application/json",
         "vary": "Accept-Encoding",
         ...(isGzip ? { "content-encoding": "gzip" } : {}),
-        // The streets of a running gateway do not change; a new city file comes with a restart.
-        "cache-control": "public, max-age=3600, s-maxage=86400",
+        // Tagged once: the map is large. The two spellings are different bytes.
+        etag: isGzip ? streets.mapTag : streets.mapTag.replace(/"$/, '-plain"'),
       },
     });
   });
@@ -49,7 +49,6 @@ export function pageRoutes(deps: GatewayDeps) {
     if (deps.demoPassword === undefined || region === undefined) {
       return problemResponse("route.not_found");
     }
-    c.header("cache-control", "no-store");
     const email = `customer-1@${region.id}.demo`;
     return c.json({
       enabled: true,
@@ -71,6 +70,6 @@ async function asset(deps: GatewayDeps, c: GatewayContext, name: string): Promis
     return problemResponse("route.not_found", {}, c.env.context.requestId);
   }
   return new Response(bytes, {
-    headers: { ...PAGE_HEADERS, "content-type": type, "cache-control": "public, max-age=60" },
+    headers: { ...PAGE_HEADERS, "content-type": type },
   });
 }

@@ -3,7 +3,6 @@ import { audit } from "shared/audit/audit.ts";
 import { issueAccessToken } from "shared/auth/access_tokens.ts";
 import { credentialId, ROLES } from "shared/auth/principal.ts";
 import { findSessionEnd } from "shared/auth/sessions.ts";
-import { JWKS_MAX_AGE_S } from "shared/auth/signing_keys.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import { access, principalOf } from "../access.ts";
 import { auditedBy } from "../audit_origin.ts";
@@ -70,7 +69,6 @@ export function tokenRoutes(deps: GatewayDeps) {
     }, 201);
   });
   routes.openapi(jwks, async (c) => {
-    c.header("cache-control", `public, max-age=${JWKS_MAX_AGE_S}`);
     return c.json(
       jwksSchema.parse({ keys: await deps.credentials.verifyingKeys.published() }),
       200,

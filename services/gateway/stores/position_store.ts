@@ -1,0 +1,69 @@
+import { findFix } from "shared/availability/availability.ts";
+import { type Partition, partitionOf, type RedisKeys } from "shared/redis/keys.ts";
+import type { Patience } from "shared/redis/patience.ts";
+import type { Redis } from "shared/redis/connect.ts";
+import type { Queryable } from "shared/sql/connect.ts";
+
+/** Who carries an order now. */
+export interface Carrier {
+  readonly courierId: string;
+  readonly partition: Partition;
+}
+
+/** Where somebody was last heard. */
+export interface Position {
+  readonly lat: number;
+  readonly lon: number;
+  readonly accuracyM?: number;
+  readonly headingDeg?: number;
+  readonly speedMps?: number;
+  readonly recordedAt: string;
+}
+
+/** The courier of an order; undefined before and after it has one. */
+export async function findCarrier(sql: Queryable, orderId: string): Promise<Carrier | undefined> {
+  const [row] = await sql<{ courierId: string; region: string; shard: number }[]>`
+    select s.courier_id, c.region, c.shard
+    from assignments s join couriers c on c.id = s.courier_id
+    where s.order_id = ${orderId} and s.ended_at is null`;
+  if (row === undefined) return undefined;
+  return { courierId: row.courierId, partition: partitionOf(row.region, row.shard) };
+}
+
+export interface PositionStores {
+  readonly sql: Queryable;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly patience: Patience;
+}
+
+/** The newest fix from Redis, or the copy that Postgres has while Redis has none. */
+export async function findPosition(
+  { sql, redis, keys, patience }: PositionStores,
+  carrier: Carrier,
+): Promise<Position | undefined> {
+  const fix = await patience.ask(() => findFix(redis, keys, carrier));
+  if (fix !== undefined) return fix;
+  const [row] = await sql<
+    {
+      lat: number;
+      lon: number;
+      accuracyM: number | null;
+      headingDeg: number | null;
+      speedMps: number | null;
+      recordedAt: Date;
+    }[]
+  >`
+    select lat, lon, accuracy_m, heading_deg, speed_mps, recorded_at
+    from courier_last_positions where courier_id = ${carrier.courierId}`;
+  if (row === undefined) return undefined;
+  const { lat, lon, accuracyM, headingDeg, speedMps, recordedAt } = row;
+  return {
+    lat,
+    lon,
+    ...(accuracyM === null ? {} : { accuracyM }),
+    ...(headingDeg === null ? {} : { headingDeg }),
+    ...(speedMps === null ? {} : { speedMps }),
+    recordedAt: recordedAt.toISOString(),
+  };
+}
