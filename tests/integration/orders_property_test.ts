@@ -27,7 +27,7 @@ import { openTestStores, type TestStores } from "../harness/stores.ts";
 const SEED = 20_261_120;
 const RUNS = 30;
 const STEPS = 20;
-const TIME_LIMIT_MS = 45_000;
+const TIME_LIMIT_MS = 180_000;
 /** Capacities of the couriers of a run. */
 const COURIERS = [1, 1, 3];
 const ORDERS = ["confirmed", "confirmed", "placed", "parcel", "parcel"] as const;
