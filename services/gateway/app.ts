@@ -16,6 +16,7 @@ import { limitHeaders } from "./middleware/rate_limit_headers.ts";
 import { httpCache, PRIVATE } from "./middleware/http_cache.ts";
 import { KnownPaths } from "./middleware/known_paths.ts";
 import { createRoutes, type GatewayApp, type GatewayContext } from "./http.ts";
+import { hasBody } from "./request_body.ts";
 import { accountRoutes } from "./routes/account_routes.ts";
 import { apiKeyRoutes } from "./routes/api_key_routes.ts";
 import { auditRoutes } from "./routes/audit_routes.ts";
@@ -99,8 +100,7 @@ function useMiddleware(app: GatewayApp, deps: GatewayDeps): void {
   app.use(httpCache(deps.cache));
   app.use("/api/*", async (c, next) => {
     const type = c.req.header("content-type") ?? "";
-    const hasBody = c.req.raw.body !== null && c.req.header("content-length") !== "0";
-    if (hasBody && !/^application\/json\b/i.test(type)) {
+    if (!/^application\/json\b/i.test(type) && await hasBody(c.req.raw)) {
       throw new ProblemError("request.unsupported_media_type", {
         detail: `Cannot read the body: content-type must be application/json: it is ${
           type || "empty"

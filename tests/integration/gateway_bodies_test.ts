@@ -1,5 +1,6 @@
 /** Bodies over HTTP: what is no JSON, too large, of another type, or no text for Postgres. */
 import assert from "node:assert/strict";
+import { createApp } from "../../services/gateway/app.ts";
 import { offer } from "../harness/dispatch_world.ts";
 import {
   closeGatewayWorld,
@@ -83,6 +84,31 @@ Deno.test("JSON may name its character set, and a body whose fields are all opti
   const path = `/api/v1/orders/${answer.json?.["id"]}/cancel`;
   const cancelled = await world.gateway.call("POST", path, { token: world.customer.token });
   assert.equal(cancelled.status, 200, cancelled.text);
+});
+
+Deno.test("a POST that names no length and brings nothing has no body, as curl -X POST sends it", async () => {
+  const id = await placed(world);
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    (request) => createApp(world.gateway.deps).fetch(request),
+  );
+  try {
+    const { hostname, port } = server.addr;
+    const ask = async (path: string, rest = "") => {
+      using connection = await Deno.connect({ hostname, port });
+      const { token } = world.customer;
+      const head = `POST ${path} HTTP/1.1\r\nhost: ${hostname}\r\nconnection: close\r\n` +
+        `authorization: Bearer ${token}\r\n${rest || "\r\n"}`;
+      await connection.write(new TextEncoder().encode(head));
+      return await new Response(connection.readable).text();
+    };
+    assert.match(await ask(`/api/v1/orders/${id}/track-tickets`), /^HTTP\/1.1 201 /);
+    assert.match(await ask(`/api/v1/orders/${id}/cancel`), /^HTTP\/1.1 200 /);
+    const untyped = "transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+    assert.match(await ask(`/api/v1/orders/${id}/cancel`, untyped), /^HTTP\/1.1 415 /);
+  } finally {
+    await server.shutdown();
+  }
 });
 
 Deno.test("a body over 64 KiB is refused whether its length was declared or not", async () => {
