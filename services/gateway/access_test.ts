@@ -9,6 +9,7 @@ import type { GatewayDeps } from "./deps.ts";
 /** What anybody may do, without saying who. Everything else must declare its access. */
 const PUBLIC = [
   "GET /.well-known/jwks.json",
+  "GET /api/v1/categories",
   "GET /api/v1/merchants",
   "GET /api/v1/merchants/{id}",
   "GET /api/v1/merchants/{id}/menu",

@@ -27,14 +27,18 @@ import { courierShiftRoutes } from "./routes/courier_shift_routes.ts";
 import { courierWorkRoutes } from "./routes/courier_work_routes.ts";
 import { dispatcherRoutes } from "./routes/dispatcher_routes.ts";
 import { merchantOrderRoutes } from "./routes/merchant_order_routes.ts";
+import { menuRoutes } from "./routes/menu_routes.ts";
+import { merchantProfileRoutes } from "./routes/merchant_profile_routes.ts";
 import { merchantRoutes } from "./routes/merchant_routes.ts";
 import { orderRoutes } from "./routes/order_routes.ts";
 import { pageRoutes } from "./routes/page_routes.ts";
 import { positionRoutes } from "./routes/position_routes.ts";
 import { placeOrderRoutes } from "./routes/place_order_routes.ts";
+import { quoteRoutes } from "./routes/quote_routes.ts";
 import { sessionRoutes } from "./routes/session_routes.ts";
 import { tokenRoutes } from "./routes/token_routes.ts";
 import { trackTicketRoutes } from "./routes/track_ticket_routes.ts";
+import { zoneRoutes } from "./routes/zone_routes.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
 /** Routes that take more. */
@@ -55,6 +59,10 @@ export function createApp(
       accountRoutes(deps),
       auditRoutes(deps),
       merchantRoutes(deps),
+      merchantProfileRoutes(deps),
+      menuRoutes(deps),
+      zoneRoutes(deps),
+      quoteRoutes(deps),
       placeOrderRoutes(deps),
       orderRoutes(deps),
       afterDeliveryRoutes(deps),

@@ -13,6 +13,7 @@ import type { Router } from "shared/routing/router.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import type { GatewayLimits } from "./middleware/limits.ts";
 import type { OrderCache } from "./order_cache.ts";
+import type { Zones } from "./zones.ts";
 
 /** Streets of a region this gateway can route on and draw. */
 export interface RegionStreets {
@@ -37,6 +38,7 @@ export interface GatewayDeps {
   readonly cache: Cache;
   readonly orderCache: OrderCache;
   readonly regions: Regions;
+  readonly zones: Zones;
   /** By region id; a region without streets gets straight-line figures, and says so. */
   readonly streets: ReadonlyMap<string, RegionStreets>;
   /** Wakes the relay after a commit. */

@@ -23,3 +23,13 @@ export function estimateDelivery(input: EstimateInput): Date {
   const onTheWayS = (PICKUP_SERVICE_S + input.drivingS + DROPOFF_SERVICE_S) / input.speed;
   return new Date(input.nowMs + (Math.max(courierAtPickupS, readyS) + onTheWayS) * 1000);
 }
+
+/** How much longer than the estimate nine orders of ten may take, until arrivals are measured. */
+const P90_FACTOR = 1.5;
+
+/** The estimate as the middle of what may happen, and a time that is rarely passed. */
+export function estimateQuote(input: EstimateInput): { readonly p50: Date; readonly p90: Date } {
+  const p50 = estimateDelivery(input);
+  const p90 = new Date(input.nowMs + (p50.getTime() - input.nowMs) * P90_FACTOR);
+  return { p50, p90 };
+}

@@ -25,6 +25,7 @@ import { OrderCache } from "./order_cache.ts";
 import type { RegionStreets } from "./deps.ts";
 import { followOrders } from "./follow_orders.ts";
 import { limitPolicies } from "./limit_config.ts";
+import { Zones } from "./zones.ts";
 
 const ASSETS = new URL("../console/public/", import.meta.url);
 
@@ -83,6 +84,7 @@ await runService({
       hasher,
       secrets,
       regions: new Regions(sql),
+      zones: new Zones(sql),
       streets: await loadStreets(config.CITIES),
       notifyOutbox: createOutboxNotifier(sql, log),
       log,

@@ -2,6 +2,7 @@ import type { Role } from "shared/auth/principal.ts";
 import type { Contact, Place } from "shared/orders/insert_order.ts";
 import { isTerminal } from "shared/orders/lifecycle.ts";
 import { placeJson } from "shared/orders/offer_view.ts";
+import { orderPrice } from "./order_price.ts";
 import type { OrderJson } from "./order_schemas.ts";
 import type { OrderView } from "./stores/order_store.ts";
 
@@ -26,7 +27,9 @@ export function orderJson(row: OrderView, publicUrl: string, reader: OrderReader
     version: row.version,
     regionId: row.region,
     merchantId: row.merchantId,
-    items: [...row.items],
+    items: row.items.map(({ options, ...line }) =>
+      options === undefined ? line : { ...line, options: [...options] }
+    ),
     note: row.note,
     ...stops(row, reader.role),
     ...parcel(row),
@@ -92,13 +95,16 @@ function schedule({ windowStart, windowEnd, releaseAt, hold }: OrderView) {
 
 function money(row: OrderView) {
   const { cancellation, cashMinor, cashCollectedMinor } = row;
+  const price = orderPrice(row);
   return {
     priceMinor: {
       items: row.itemsMinor,
       delivery: row.deliveryMinor,
       tip: row.tipMinor,
-      total: row.itemsMinor + row.deliveryMinor + row.tipMinor,
+      total: price.totalMinor,
     },
+    price: { ...price, parts: [...price.parts] },
+    quoteId: row.quoteId,
     currency: row.currency,
     cashOnDelivery: cashMinor === 0
       ? null

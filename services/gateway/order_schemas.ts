@@ -4,12 +4,12 @@ import { CANCEL_CODES } from "shared/orders/cancellation.ts";
 import { ORDER_KINDS, ORDER_STATES } from "shared/orders/lifecycle.ts";
 import { ORDER_MODES } from "shared/orders/rows.ts";
 import { VEHICLES } from "shared/streets/vehicle.ts";
+import { basketLineSchema, priceSchema, wantedItemsSchema } from "./basket_schemas.ts";
 import {
   idSchema,
   instantSchema,
-  itemsSchema,
   MAX_MONEY_MINOR,
-  orderItemSchema,
+  MAX_NAME,
   placeSchema,
   reasonText,
   words,
@@ -17,7 +17,6 @@ import {
 
 const MAX_NOTE = 500;
 const MAX_EXTERNAL_ID = 100;
-const MAX_NAME = 100;
 const MAX_SKILLS = 20;
 const MAX_SIDE_CM = 500;
 const MAX_WEIGHT_G = 1_000_000;
@@ -48,7 +47,7 @@ const sizeSchema = z.strictObject({
   heightCm: z.int().min(1).max(MAX_SIDE_CM),
 }).openapi("Size");
 
-const windowSchema = z.strictObject({
+export const windowSchema = z.strictObject({
   startsAt: instantSchema,
   endsAt: instantSchema,
 }).openapi("TimeWindow");
@@ -58,6 +57,8 @@ const externalId = words(MAX_EXTERNAL_ID).min(1);
 /** What both kinds of orders take. */
 const delivery = {
   externalId: externalId.optional(),
+  /** A quote of the same things: then its price is the order's. */
+  quoteId: idSchema.optional(),
   dropoff: placeSchema,
   dropoffNote: words(MAX_NOTE).optional(),
   dropoffContact: contactSchema.optional(),
@@ -71,7 +72,7 @@ export const placeOrderSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("marketplace"),
     merchantId: idSchema,
-    items: itemsSchema,
+    items: wantedItemsSchema,
     ...delivery,
   }),
   z.strictObject({
@@ -113,7 +114,7 @@ export const orderSchema = z.object({
   version: z.int(),
   regionId: z.string(),
   merchantId: idSchema.nullable(),
-  items: z.array(orderItemSchema),
+  items: z.array(basketLineSchema),
   note: z.string().nullable(),
   pickup: stopSchema,
   dropoff: stopSchema,
@@ -135,6 +136,8 @@ export const orderSchema = z.object({
     tip: z.int(),
     total: z.int(),
   }),
+  price: priceSchema,
+  quoteId: idSchema.nullable(),
   currency: z.string(),
   cashOnDelivery: z.object({ amountMinor: z.int(), collectedMinor: z.int().nullable() }).nullable(),
   cancellation: cancellationSchema.nullable(),

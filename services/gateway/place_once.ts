@@ -18,6 +18,7 @@ import { findStoredAnswer, runOnce, type StoredAnswer } from "./idempotency.ts";
 import type { OrderSlot, PlacementGuard } from "./middleware/limits.ts";
 import { orderJson } from "./order_json.ts";
 import type { PlaceOrder } from "./order_schemas.ts";
+import { acceptQuote } from "./order_terms.ts";
 import { type Placer, prepareOrder } from "./place_order.ts";
 import {
   type ExternalId,
@@ -61,6 +62,7 @@ export async function placeOnce(deps: GatewayDeps, placement: Placement): Promis
   const prepared = await refusePlacer(deps, placement) ??
     await prepareOrder(deps, placerOf(principal), wanted);
   let before: PlacedAnswer | undefined;
+  let orderId: string | undefined;
   const once = (slot: OrderSlot) =>
     runOnce(deps.sql, request, async (tx) => {
       if (!prepared.ok) return refusalAnswer(prepared);
@@ -71,8 +73,11 @@ export async function placeOnce(deps: GatewayDeps, placement: Placement): Promis
         before = await findKnown(deps, tx, named, principal);
         if (before !== undefined) return before.answer;
       }
+      const refusal = await acceptQuote(tx, prepared.order);
+      if (refusal !== undefined) return refusalAnswer(refusal);
       await slot.take(tx);
       await insertOrder(tx, prepared.order);
+      orderId = prepared.order.id;
       if (named !== undefined) {
         const { requestHash } = named;
         await insertExternalId(tx, named.id, { orderId: prepared.order.id, requestHash });
@@ -84,9 +89,7 @@ export async function placeOnce(deps: GatewayDeps, placement: Placement): Promis
   const { answer, isReplay } = await guard.withSlot(once);
   deps.notifyOutbox();
   if (before !== undefined) return before;
-  return isReplay || !prepared.ok
-    ? { answer, isReplay }
-    : { answer, isReplay, orderId: prepared.order.id };
+  return isReplay || orderId === undefined ? { answer, isReplay } : { answer, isReplay, orderId };
 }
 
 /** An account as the order's rules know who placed it. */

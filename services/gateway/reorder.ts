@@ -20,7 +20,11 @@ export function reorderOf(row: OrderView, changes: z.infer<typeof reorderSchema>
     ...(row.cashMinor === 0 ? {} : { cashOnDeliveryMinor: row.cashMinor }),
   };
   if (row.kind === "marketplace" && row.merchantId !== null) {
-    const items = row.items.map(({ name: _name, priceMinor: _price, ...item }) => item);
+    const items = row.items.map(({ menuItemId, quantity, options = [] }) => ({
+      menuItemId,
+      quantity,
+      options: options.map((option) => ({ optionId: option.optionId, quantity: option.quantity })),
+    }));
     return { kind: "marketplace", merchantId: row.merchantId, items, ...common };
   }
   return {

@@ -2,11 +2,11 @@
 import { z } from "@hono/zod-openapi";
 import { MAX_INDEXABLE_LAT } from "shared/geo/point.ts";
 
-const MAX_ADDRESS = 200;
+export { MAX_MONEY_MINOR } from "shared/pricing/menu_options.ts";
+
+export const MAX_NAME = 100;
+export const MAX_ADDRESS = 200;
 const MAX_REASON = 200;
-const MAX_ITEMS = 50;
-const MAX_QUANTITY = 99;
-export const MAX_MONEY_MINOR = 100_000_000;
 export const MAX_PAGE = 100;
 
 /** Text that people write. What Postgres cannot store (NUL, half a surrogate pair) is refused. */
@@ -44,40 +44,6 @@ export const regionSchema = z.object({
     east: z.number(),
   }),
 }).openapi("Region");
-
-export const merchantSchema = z.object({
-  id: idSchema,
-  regionId: z.string(),
-  name: z.string(),
-  category: z.string(),
-  address: z.string(),
-  location: pointSchema,
-  preparationMinutes: z.int(),
-  open: z.boolean(),
-  distanceM: z.int().optional(),
-}).openapi("Merchant");
-
-export const menuItemSchema = z.object({
-  id: idSchema,
-  name: z.string(),
-  priceMinor: z.int(),
-  currency: z.string(),
-  available: z.boolean(),
-}).openapi("MenuItem");
-
-/** What a basket holds. */
-export const itemsSchema = z.array(z.strictObject({
-  menuItemId: idSchema,
-  quantity: z.int().min(1).max(MAX_QUANTITY),
-})).min(1).max(MAX_ITEMS);
-
-/** One line of a basket as it was priced. */
-export const orderItemSchema = z.object({
-  menuItemId: idSchema,
-  name: z.string(),
-  quantity: z.int(),
-  priceMinor: z.int(),
-});
 
 export const offerSchema = z.object({
   id: idSchema,

@@ -11,6 +11,8 @@ interface OrderRow {
   readonly pickupLat: number;
   readonly pickupLon: number;
   readonly distanceM: number;
+  readonly merchantId: string | null;
+  readonly ownFleet: boolean;
   readonly isTaken: boolean;
   readonly weightG: number | null;
   readonly requiredVehicles: readonly string[];
@@ -40,7 +42,8 @@ export async function readOpenOrders(
   if (ids?.length === 0) return [];
   const readAtMs = performance.now();
   const rows = await sql<OrderRow[]>`
-    select o.id, o.kind, o.status, o.pickup_lat, o.pickup_lon, o.distance_m, o.weight_g,
+    select o.id, o.kind, o.status, o.pickup_lat, o.pickup_lon, o.distance_m, o.merchant_id,
+      coalesce(m.fleet = 'own', false) as own_fleet, o.weight_g,
       o.required_vehicles, o.required_skills,
       array(
         select courier_id from assignments
@@ -53,7 +56,7 @@ export async function readOpenOrders(
           'closedForMs', extract(epoch from clock_timestamp() - closed_at) * 1000))
         from offers where order_id = o.id and status <> 'pending'
       ), '[]') as asked
-    from orders o
+    from orders o left join merchants m on m.id = o.merchant_id
     where o.region = ${region} and o.shard = ${shard}
       and o.mode = 'live' and o.hold is null
       and o.status in ('placed', 'confirmed', 'preparing', 'ready_for_pickup')
@@ -62,6 +65,8 @@ export async function readOpenOrders(
     id: row.id,
     pickup: { lat: row.pickupLat, lon: row.pickupLon },
     tripM: row.distanceM,
+    merchantId: row.merchantId,
+    ownFleet: row.ownFleet,
     needs: {
       weightG: row.weightG,
       vehicles: row.requiredVehicles,
@@ -80,6 +85,7 @@ export interface CourierFacts {
   readonly id: string;
   readonly version: number;
   readonly vehicle: Vehicle;
+  readonly fleet: string | null;
   readonly skills: readonly string[];
   /** Null means what the vehicle usually carries. */
   readonly maxLoadG: number | null;
@@ -96,7 +102,7 @@ export async function readIdleCouriers(
 ): Promise<CourierFacts[]> {
   if (ids?.length === 0) return [];
   return await sql<CourierFacts[]>`
-    select c.id, c.version, c.vehicle, c.skills, c.max_load_g,
+    select c.id, c.version, c.vehicle, c.fleet, c.skills, c.max_load_g,
       coalesce((
         select sum(o.weight_g) from assignments s join orders o on o.id = s.order_id
         where s.courier_id = c.id and s.ended_at is null

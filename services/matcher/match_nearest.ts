@@ -11,6 +11,9 @@ export interface OpenOrder {
   readonly pickup: Point;
   /** From pickup to dropoff. */
   readonly tripM: number;
+  readonly merchantId: string | null;
+  /** Only couriers of the merchant's own fleet may carry it. */
+  readonly ownFleet: boolean;
   readonly needs: OrderNeeds;
   /** Couriers who had the order and did not come for it, or from whom a dispatcher took it. */
   readonly lostBy: readonly string[];
@@ -36,6 +39,8 @@ export interface IdleCourier {
   readonly id: string;
   readonly version: number;
   readonly vehicle: Vehicle;
+  /** The merchant whose orders alone this courier carries; null carries for everybody. */
+  readonly fleet: string | null;
   readonly skills: readonly string[];
   /** Heaviest load in grams; null means what the vehicle usually carries. */
   readonly maxLoadG: number | null;
@@ -55,6 +60,7 @@ export interface MatchInput {
 export type Exclusion =
   | "no_position"
   | "silent"
+  | "other_fleet"
   | "declined"
   | "asked_lately"
   | "had_it"
@@ -162,6 +168,7 @@ function judge(
   if (taken.has(courier.id)) return "taken";
   if (courier.position === undefined) return "no_position";
   if (nowMs - courier.position.receivedAtMs > HIDDEN_AFTER_MS) return "silent";
+  if (!isOfFleet(order, courier)) return "other_fleet";
   for (const asked of order.asked) {
     if (asked.courierId !== courier.id) continue;
     if (asked.outcome === "rejected") return "declined";
@@ -185,4 +192,10 @@ function findLack(needs: OrderNeeds, courier: IdleCourier): Exclusion | undefine
   return needs.weightG !== null && courier.loadG + needs.weightG > maxLoadG
     ? "too_heavy"
     : undefined;
+}
+
+/** A fleet's couriers carry for their merchant only; an own fleet's orders go to nobody else. */
+function isOfFleet({ merchantId, ownFleet }: OpenOrder, { fleet }: IdleCourier): boolean {
+  if (fleet !== null) return fleet === merchantId;
+  return !ownFleet;
 }

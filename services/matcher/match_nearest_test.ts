@@ -13,12 +13,30 @@ function at(northM: number) {
 
 function order(id: string, northM: number, asked: OpenOrder["asked"] = []): OpenOrder {
   const needs = { weightG: null, vehicles: [], skills: [] };
-  return { id, pickup: at(northM), tripM: 1_000, needs, lostBy: [], asked };
+  return {
+    id,
+    pickup: at(northM),
+    tripM: 1_000,
+    merchantId: null,
+    ownFleet: false,
+    needs,
+    lostBy: [],
+    asked,
+  };
 }
 
 function courier(id: string, northM: number, receivedAtMs = nowMs): IdleCourier {
   const position = { point: at(northM), receivedAtMs };
-  return { id, version: 1, vehicle: "car", skills: [], maxLoadG: null, loadG: 0, position };
+  return {
+    id,
+    version: 1,
+    vehicle: "car",
+    fleet: null,
+    skills: [],
+    maxLoadG: null,
+    loadG: 0,
+    position,
+  };
 }
 
 function pairs(orders: OpenOrder[], couriers: IdleCourier[]) {
@@ -68,6 +86,26 @@ Deno.test("matchNearest() asks nobody to walk farther than the policy lets its v
   const long = { ...order("o1", 0), tripM: 1_501 };
   assert.deepEqual(pairs([long], [onFoot, courier("driver", 900)]), ["o1-driver"]);
   assert.deepEqual(pairs([{ ...long, tripM: 1_500 }], [onFoot]), ["o1-walker"]);
+});
+
+Deno.test("matchNearest() asks a fleet's couriers for its merchant only, and nobody else for an own fleet", () => {
+  const anybody = courier("anybody", 10);
+  const ours: IdleCourier = { ...courier("ours", 900), fleet: "m1" };
+  const theirs: IdleCourier = { ...courier("theirs", 20), fleet: "m2" };
+  const own = { ...order("o1", 0), merchantId: "m1", ownFleet: true };
+  const shared = { ...own, ownFleet: false };
+  assert.deepEqual(pairs([own], [anybody, theirs, ours]), ["o1-ours"]);
+  assert.deepEqual(pairs([own], [anybody, theirs]), []);
+  assert.deepEqual(pairs([shared], [anybody, theirs, ours]), ["o1-anybody"]);
+  assert.deepEqual(pairs([shared], [theirs, ours]), ["o1-ours"]);
+  assert.deepEqual(pairs([order("o1", 0)], [theirs, ours, courier("far", 2_000)]), ["o1-far"]);
+  const [match] = matchNearest({
+    orders: [own],
+    couriers: [anybody, theirs, ours],
+    policy,
+    nowMs,
+  });
+  assert.deepEqual(match?.explanation.excluded, { other_fleet: 2 });
 });
 
 Deno.test("matchNearest() never asks again who declined, and who lapsed only after a while", () => {

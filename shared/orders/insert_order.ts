@@ -60,7 +60,15 @@ export interface NewOrder {
   readonly cashMinor: number;
   readonly distanceM: number;
   readonly preparationMinutes: number;
-  readonly price: { readonly items: number; readonly delivery: number; readonly tip: number };
+  readonly price: {
+    readonly items: number;
+    readonly delivery: number;
+    readonly tip: number;
+    /** All parts, the tip too. */
+    readonly parts: readonly { readonly kind: string; readonly amountMinor: number }[];
+  };
+  /** The quote whose price this is. */
+  readonly quoteId: string | null;
   readonly currency: string;
   readonly estimatedDeliveryAt: Date;
   readonly trackingTokenHash: Uint8Array;
@@ -74,8 +82,8 @@ export async function insertOrder(tx: Tx, order: NewOrder): Promise<void> {
       external_id, items, note, pickup_lat, pickup_lon, pickup_address, dropoff_lat, dropoff_lon,
       dropoff_address, pickup_note, dropoff_note, pickup_contact, dropoff_contact, size, weight_g,
       required_vehicles, required_skills, window_start, window_end, release_at, hold, cash_minor,
-      distance_m, preparation_minutes, items_minor, delivery_minor, tip_minor, currency,
-      estimated_delivery_at, tracking_token_hash, state_times)
+      distance_m, preparation_minutes, items_minor, delivery_minor, tip_minor,
+      price_parts, quote_id, currency, estimated_delivery_at, tracking_token_hash, state_times)
     values (${order.id}, ${order.region}, ${order.shard}, ${order.kind}, ${order.mode}, 'placed', 1,
       ${order.customerId}, ${order.merchantId}, ${order.externalId}, ${tx.json(order.items)},
       ${order.note}, ${order.pickup.lat}, ${order.pickup.lon}, ${order.pickup.address ?? null},
@@ -88,7 +96,9 @@ export async function insertOrder(tx: Tx, order: NewOrder): Promise<void> {
       case when ${schedule?.releaseAt ?? null}::timestamptz > clock_timestamp()
         then 'scheduled' end,
       ${order.cashMinor}, ${order.distanceM}, ${order.preparationMinutes}, ${order.price.items},
-      ${order.price.delivery}, ${order.price.tip}, ${order.currency},
+      ${order.price.delivery}, ${order.price.tip},
+      ${tx.json(order.price.parts.filter(({ kind }) => kind !== "tip"))}, ${order.quoteId},
+      ${order.currency},
       ${order.estimatedDeliveryAt}, ${order.trackingTokenHash},
       jsonb_build_object('placed', to_char(clock_timestamp() at time zone 'UTC',
         'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))

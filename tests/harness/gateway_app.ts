@@ -25,6 +25,7 @@ import { limitFields, limitPolicies } from "../../services/gateway/limit_config.
 import { createGatewayMetrics } from "../../services/gateway/metrics.ts";
 import { OrderCache } from "../../services/gateway/order_cache.ts";
 import { createLimits } from "../../services/gateway/middleware/limits.ts";
+import { Zones } from "../../services/gateway/zones.ts";
 import { insertAccount } from "./fixtures.ts";
 import { scriptsWith } from "./stand_ins.ts";
 import type { TestStores } from "./stores.ts";
@@ -113,6 +114,7 @@ export function startGateway(
     cache,
     orderCache: new OrderCache(cache, sql),
     regions: new Regions(sql),
+    zones: new Zones(sql),
     streets: new Map(),
     notifyOutbox: () => {},
     log,

@@ -65,6 +65,17 @@ Deno.test("POST /orders answers 201 with the whole order, priced from the menu a
     dropoff,
     distanceM: DISTANCE_M,
     priceMinor: { items: 19_000, delivery: FEE, tip: 1000, total: 20_362 },
+    price: {
+      parts: [
+        { kind: "items", label: "Items", amountMinor: 19_000 },
+        { kind: "delivery_base", label: "Delivery", amountMinor: 299 },
+        { kind: "distance", label: "Distance 1.3 km", amountMinor: FEE - 299 },
+        { kind: "tip", label: "Tip", amountMinor: 1000 },
+      ],
+      totalMinor: 20_362,
+      currency: "SEK",
+    },
+    quoteId: null,
     currency: "SEK",
     courier: null,
   });
@@ -377,7 +388,7 @@ Deno.test("GET /merchants finds by distance, and menus show prices with their cu
   const own = items.find(({ id }) => id === world.merchant.merchantId);
   assert.equal(own?.distanceM, DISTANCE_M);
   const far = await world.gateway.call("GET", "/api/v1/merchants?lat=57.71&lon=11.91&radiusM=1000");
-  assert.deepEqual(JSON.parse(far.text), { items: [] });
+  assert.deepEqual(JSON.parse(far.text), { items: [], nextCursor: null });
   const menu = await world.gateway.call(
     "GET",
     `/api/v1/merchants/${world.merchant.merchantId}/menu`,
@@ -386,10 +397,15 @@ Deno.test("GET /merchants finds by distance, and menus show prices with their cu
     items: [{
       id: world.merchant.menuItemId,
       name: "Soup",
+      description: "",
+      categoryId: null,
+      sortOrder: 0,
       priceMinor: 9500,
       available: true,
+      optionGroups: [],
       currency: "SEK",
     }],
+    categories: [],
   });
   const half = await world.gateway.call("GET", "/api/v1/merchants?lat=57.71");
   assert.equal(half.json?.["code"], "request.invalid");

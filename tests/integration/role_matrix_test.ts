@@ -147,8 +147,8 @@ Deno.test("who is named gets through: the answer is about the request, not about
 
 Deno.test("every scope but that of ingest opens some route to some role", () => {
   const used = new Set(operations.map(({ scope }) => scope));
-  // Positions go to ingest; what merchants write comes with their routes.
-  const elsewhere = new Set<Scope>(["positions:write", "merchants:read", "merchants:write"]);
+  // Positions go to ingest.
+  const elsewhere = new Set<Scope>(["positions:write"]);
   const unused = SCOPES.filter((scope) => !used.has(scope) && !elsewhere.has(scope));
   assert.deepEqual(unused, []);
 });

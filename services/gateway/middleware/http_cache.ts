@@ -50,6 +50,7 @@ export const PUBLIC_ROUTES: Readonly<Record<string, PublicRule>> = {
   "/api/v1/openapi.json": { cacheControl: REFERENCE, kind: "openapi" },
   "/.well-known/jwks.json": { cacheControl: `public, max-age=${JWKS_MAX_AGE_S}`, kind: "jwks" },
   "/api/v1/regions": { cacheControl: CATALOGUE, kind: "regions" },
+  "/api/v1/categories": { cacheControl: CATALOGUE, kind: "merchants", keptMs: KEPT_MS },
   "/api/v1/merchants": { cacheControl: CATALOGUE, kind: "merchants", keptMs: KEPT_MS },
   "/api/v1/merchants/:id": {
     cacheControl: CATALOGUE,

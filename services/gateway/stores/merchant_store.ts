@@ -1,75 +1,69 @@
-import { distanceM } from "shared/geo/distance.ts";
+import type { Hours } from "shared/hours/hours_schema.ts";
 import type { Point } from "shared/geo/point.ts";
 import type { Queryable } from "shared/sql/connect.ts";
 
+export const FLEETS = ["own", "shared"] as const;
+/** Who carries a merchant's orders. */
+export type Fleet = (typeof FLEETS)[number];
+
 export interface Merchant {
   readonly id: string;
+  readonly accountId: string;
   readonly region: string;
   readonly name: string;
   readonly category: string;
+  readonly description: string;
   readonly address: string;
   readonly location: Point;
   readonly preparationMinutes: number;
-  readonly open: boolean;
+  /** The merchant's own or the region's. */
+  readonly timeZone: string;
+  /** Null keeps no hours: always open. */
+  readonly hours: Hours | null;
+  /** The switch without an end; hours and pause come on top. */
+  readonly takesOrders: boolean;
+  readonly pausedUntil: Date | null;
+  readonly fleet: Fleet;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
 }
 
-export interface MenuItem {
-  readonly id: string;
-  readonly name: string;
-  readonly priceMinor: number;
-  readonly available: boolean;
-}
-
-interface MerchantRow extends Omit<Merchant, "location"> {
+export interface MerchantRow extends Omit<Merchant, "location"> {
   readonly lat: number;
   readonly lon: number;
 }
 
-/** Merchants looked at for one list; a region with more needs the search of a later version. */
-const MAX_LISTED = 1_000;
-
-function merchantOf({ lat, lon, ...row }: MerchantRow): Merchant {
+export function merchantOf<Row extends MerchantRow>({ lat, lon, ...row }: Row) {
   return { ...row, location: { lat, lon } };
 }
 
+/** The columns of a MerchantRow, of `merchants m` joined with `regions r`. */
+export function merchantColumns(sql: Queryable) {
+  return sql`m.id, m.account_id, m.region, m.name, m.category, m.description, m.address, m.lat,
+    m.lon, m.preparation_minutes, coalesce(m.time_zone, r.time_zone) as time_zone, m.hours,
+    m.open as takes_orders, m.paused_until, m.fleet, m.created_at, m.updated_at`;
+}
+
+/** A merchant that was not archived. */
 export async function findMerchant(sql: Queryable, id: string): Promise<Merchant | undefined> {
   const rows = await sql<MerchantRow[]>`
-    select id, region, name, category, address, lat, lon, preparation_minutes, open
-    from merchants where id = ${id}`;
+    select ${merchantColumns(sql)} from merchants m join regions r on r.id = m.region
+    where m.id = ${id} and m.archived_at is null`;
   return rows[0] === undefined ? undefined : merchantOf(rows[0]);
 }
 
-export interface NearbyQuery {
-  readonly near?: Point;
-  readonly radiusM: number;
-  readonly limit: number;
-}
+const MAX_OWN = 1_000;
 
-/** Merchants by distance where a place is given, by name otherwise. */
-export async function listMerchants(
-  sql: Queryable,
-  query: NearbyQuery,
-): Promise<(Merchant & { distanceM?: number })[]> {
+/** The merchants an account answers for, as they are today. */
+export async function listOwnMerchants(sql: Queryable, accountId: string): Promise<Merchant[]> {
   const rows = await sql<MerchantRow[]>`
-    select id, region, name, category, address, lat, lon, preparation_minutes, open
-    from merchants order by name, id limit ${MAX_LISTED}`;
-  const { near } = query;
-  if (near === undefined) return rows.slice(0, query.limit).map(merchantOf);
-  return rows.map(merchantOf)
-    .map((merchant) => ({ ...merchant, distanceM: distanceM(near, merchant.location) }))
-    .filter((merchant) => merchant.distanceM <= query.radiusM)
-    .sort((a, b) => a.distanceM - b.distanceM)
-    .slice(0, query.limit)
-    .map((merchant) => ({ ...merchant, distanceM: Math.round(merchant.distanceM) }));
+    select ${merchantColumns(sql)} from merchants m join regions r on r.id = m.region
+    where m.account_id = ${accountId} and m.archived_at is null
+    order by m.name, m.id limit ${MAX_OWN}`;
+  return rows.map(merchantOf);
 }
 
-export async function listMenu(sql: Queryable, merchantId: string): Promise<MenuItem[]> {
-  return await sql<MenuItem[]>`
-    select id, name, price_minor, available from menu_items
-    where merchant_id = ${merchantId} order by name, id`;
-}
-
-/** The merchants an account answers for. */
+/** The merchants an account answers for, archived ones too: their orders go on. */
 export async function merchantIdsOf(sql: Queryable, accountId: string): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     select id from merchants where account_id = ${accountId}`;

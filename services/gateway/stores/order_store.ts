@@ -2,16 +2,11 @@ import type { Cancellation } from "shared/orders/cancellation.ts";
 import type { Contact, NewOrder, Place, Size } from "shared/orders/insert_order.ts";
 import type { OrderKind, OrderState } from "shared/orders/lifecycle.ts";
 import type { Hold, OrderMode } from "shared/orders/rows.ts";
+import type { BasketLine } from "shared/pricing/price_basket.ts";
+import type { PricePart } from "shared/pricing/price_part.ts";
 import type { Queryable } from "shared/sql/connect.ts";
 
 export type { NewOrder, Place };
-
-export interface OrderItem {
-  readonly menuItemId: string;
-  readonly name: string;
-  readonly quantity: number;
-  readonly priceMinor: number;
-}
 
 /** An order as people see it. */
 export interface OrderView {
@@ -25,7 +20,7 @@ export interface OrderView {
   readonly customerId: string;
   readonly merchantId: string | null;
   readonly externalId: string | null;
-  readonly items: readonly OrderItem[];
+  readonly items: readonly BasketLine[];
   readonly note: string | null;
   readonly pickupLat: number;
   readonly pickupLon: number;
@@ -49,6 +44,8 @@ export interface OrderView {
   readonly itemsMinor: number;
   readonly deliveryMinor: number;
   readonly tipMinor: number;
+  readonly priceParts: readonly PricePart[] | null;
+  readonly quoteId: string | null;
   readonly cashMinor: number;
   readonly cashCollectedMinor: number | null;
   readonly currency: string;
@@ -73,7 +70,7 @@ function selectOrders(sql: Queryable) {
       o.pickup_note, o.pickup_contact, o.dropoff_lat, o.dropoff_lon, o.dropoff_address,
       o.dropoff_note, o.dropoff_contact, o.size, o.weight_g, o.required_vehicles,
       o.required_skills, o.window_start, o.window_end, o.release_at, o.hold, o.distance_m,
-      o.items_minor, o.delivery_minor, o.tip_minor, o.cash_minor, o.cash_collected_minor,
+      o.items_minor, o.delivery_minor, o.tip_minor, o.price_parts, o.quote_id, o.cash_minor, o.cash_collected_minor,
       o.currency, o.cancellation, o.attention, o.attention_at, o.redispatches, o.placed_at,
       o.estimated_delivery_at, o.state_times, o.tracking_token_hash,
       c.id as courier_id, a.name as courier_name, c.vehicle as courier_vehicle
