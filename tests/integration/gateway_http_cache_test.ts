@@ -54,6 +54,7 @@ function publicPaths(): Record<string, { path: string; keys: string }> {
     "/api/v1/openapi.json": { path: "/api/v1/openapi.json", keys: "openapi" },
     "/.well-known/jwks.json": { path: "/.well-known/jwks.json", keys: "jwks" },
     "/api/v1/regions": { path: "/api/v1/regions", keys: "regions" },
+    "/api/v1/categories": { path: "/api/v1/categories", keys: "merchants" },
     "/api/v1/merchants": { path: "/api/v1/merchants?limit=5", keys: "merchants" },
     "/api/v1/merchants/:id": {
       path: `/api/v1/merchants/${merchantId}`,
