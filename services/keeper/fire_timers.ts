@@ -11,7 +11,7 @@ import type { Log } from "shared/log/log.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import type { FiredTimer } from "shared/timers/schedule.ts";
 import type { KeeperMetrics } from "./metrics.ts";
-import { TIMER_HANDLERS } from "./timer_handlers.ts";
+import { TIMER_HANDLERS, type TimerHandlers } from "./timer_handlers.ts";
 
 /** Longest sleep: a timer scheduled by another process is seen this late at worst. */
 const MAX_SLEEP_MS = 500;
@@ -28,6 +28,8 @@ export interface FireOptions {
   readonly signal: AbortSignal;
   /** Ends a sleep early. */
   readonly wake: Wake;
+  /** The product's own unless given. */
+  readonly handlers?: TimerHandlers;
   notifyOutbox(): void;
 }
 
@@ -46,7 +48,7 @@ export async function fireTimers(options: FireOptions): Promise<void> {
 
 /** Fires the timer that is due longest; false when none is due. */
 export async function fireOne(options: FireOptions): Promise<boolean> {
-  const { sql, metrics } = options;
+  const { sql, metrics, handlers = TIMER_HANDLERS } = options;
   let taken: TimerRow | undefined;
   try {
     await sql.begin(async (tx) => {
@@ -55,7 +57,7 @@ export async function fireOne(options: FireOptions): Promise<boolean> {
         order by due_at limit 1 for update skip locked`;
       taken = timer;
       if (timer === undefined) return;
-      await TIMER_HANDLERS[timer.kind](tx, timer);
+      await handlers[timer.kind](tx, timer);
       await tx`delete from timers where id = ${timer.id}`;
     });
   } catch (error) {

@@ -13,9 +13,12 @@ import type { Tx } from "shared/sql/connect.ts";
 import type { FiredTimer, TimerKind } from "shared/timers/schedule.ts";
 
 /** What a timer does, in the transaction that removes it; silent where its matter is settled. */
-export const TIMER_HANDLERS: Readonly<
+export type TimerHandlers = Readonly<
   Record<TimerKind, (tx: Tx, timer: FiredTimer) => Promise<void>>
-> = {
+>;
+
+/** What the product's timers do. */
+export const TIMER_HANDLERS: TimerHandlers = {
   "offer.expire": (tx, { key }) => expireOffer(tx, key),
   "order.release": (tx, { key }) => releaseOrder(tx, key),
   "order.unconfirmed": (tx, { key }) => raiseUnconfirmed(tx, key),

@@ -5,6 +5,7 @@
  * the generation key is missing or not what Postgres says (Redis was wiped), or a relay's last
  * event is not the last one that was marked (a failover lost the tail of a stream).
  */
+import { type Clock, SYSTEM_CLOCK } from "shared/clock/clock.ts";
 import { pause } from "shared/clock/timeout.ts";
 import { releaseLease, renewLease, takeLease } from "shared/lease/lease.ts";
 import type { Log } from "shared/log/log.ts";
@@ -28,6 +29,7 @@ export interface WatchRedisOptions {
   readonly metrics: KeeperMetrics;
   readonly signal: AbortSignal;
   readonly owner: string;
+  readonly clock?: Clock;
   notifyOutbox(): void;
 }
 
@@ -44,7 +46,7 @@ export async function watchRedis(options: WatchRedisOptions): Promise<void> {
       if (wasReachable) options.log.warn("cannot look whether redis lost data", { error });
       wasReachable = false;
     }
-    await pause(LOOK_MS, options.signal);
+    await pause(LOOK_MS, options.signal, options.clock);
   }
 }
 
@@ -84,20 +86,25 @@ async function isTailLost(
 }
 
 async function rebuildOnce(options: WatchRedisOptions, loss: string): Promise<void> {
-  const { sql, redis, keys, log, owner, metrics } = options;
+  const { sql, redis, keys, log, owner, metrics, clock = SYSTEM_CLOCK } = options;
   const lease = await takeLease(sql, LEASE_NAME, owner);
   if (lease === undefined) return;
-  const renewing = setInterval(() => {
-    // A renewal that fails lets another keeper begin anew, which repeats and harms nothing.
-    renewLease(sql, lease).catch((error) => log.warn("rebuild lease not renewed", { error }));
-  }, RENEW_MS);
+  let cancel = () => {};
+  const renewLater = () => {
+    cancel = clock.startTimer(RENEW_MS, () => {
+      // A renewal that fails lets another keeper begin anew, which repeats and harms nothing.
+      renewLease(sql, lease).catch((error) => log.warn("rebuild lease not renewed", { error }));
+      renewLater();
+    });
+  };
+  renewLater();
   try {
     log.info("redis does not hold what it should", { loss });
     await rebuildRedis({ sql, redis, keys, log });
     metrics.rebuilds.inc();
     options.notifyOutbox();
   } finally {
-    clearInterval(renewing);
+    cancel();
     await releaseLease(sql, lease);
   }
 }

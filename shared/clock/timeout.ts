@@ -1,4 +1,5 @@
 /** Bounded waiting. Timers are cleared as soon as the wait ends. */
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 
 /** Thrown by `withTimeout` when the work did not finish in time. */
 export class TimeoutError extends Error {
@@ -15,31 +16,36 @@ export async function withTimeout<T>(
   what: string,
   timeoutMs: number,
   work: Promise<T>,
+  clock: Clock = SYSTEM_CLOCK,
 ): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let cancel = () => {};
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new TimeoutError(`${what} must finish in ${timeoutMs} ms`)),
+    cancel = clock.startTimer(
       timeoutMs,
+      () => reject(new TimeoutError(`${what} must finish in ${timeoutMs} ms`)),
     );
   });
   try {
     return await Promise.race([work, timeout]);
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }
 
 /** Waits `durationMs`, or until the signal aborts; resolves in both cases. */
-export function pause(durationMs: number, signal?: AbortSignal): Promise<void> {
+export function pause(
+  durationMs: number,
+  signal?: AbortSignal,
+  clock: Clock = SYSTEM_CLOCK,
+): Promise<void> {
   if (signal?.aborted === true) return Promise.resolve();
   return new Promise((resolve) => {
     const finish = () => {
-      clearTimeout(timer);
+      cancel();
       signal?.removeEventListener("abort", finish);
       resolve();
     };
-    const timer = setTimeout(finish, durationMs);
+    const cancel = clock.startTimer(durationMs, finish);
     signal?.addEventListener("abort", finish, { once: true });
   });
 }

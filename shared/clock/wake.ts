@@ -1,10 +1,17 @@
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+
 /**
  * A wake-up that is never lost: `notify()` before `wait()` makes the next `wait()` return at once.
  * Loops that poll use it to react at once where something tells them, with the poll as the floor.
  */
 export class Wake {
+  readonly #clock: Clock;
   #pending = false;
   #resolve: (() => void) | undefined;
+
+  constructor(clock: Clock = SYSTEM_CLOCK) {
+    this.#clock = clock;
+  }
 
   /** Ends the current or the next wait. */
   notify(): void {
@@ -17,12 +24,12 @@ export class Wake {
     if (!this.#pending && signal?.aborted !== true) {
       await new Promise<void>((resolve) => {
         const finish = () => {
-          clearTimeout(timer);
+          cancel();
           signal?.removeEventListener("abort", finish);
           this.#resolve = undefined;
           resolve();
         };
-        const timer = setTimeout(finish, timeoutMs);
+        const cancel = this.#clock.startTimer(timeoutMs, finish);
         signal?.addEventListener("abort", finish, { once: true });
         this.#resolve = finish;
       });

@@ -6,6 +6,7 @@
  * the fence: SQL writes take the lease row `for share` in their transaction (`requireFence`),
  * Redis scripts compare the number. A lease given back on shutdown is free at once.
  */
+import { type Clock, SYSTEM_CLOCK } from "shared/clock/clock.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Sql, Tx } from "shared/sql/connect.ts";
 import { pause, withTimeout } from "shared/clock/timeout.ts";
@@ -77,6 +78,7 @@ export interface HoldOptions {
   readonly owner: string;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly clock?: Clock;
 }
 
 /**
@@ -88,20 +90,20 @@ export async function whileLeased(
   options: HoldOptions,
   work: (lease: Lease, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const { sql, name, owner, log, signal } = options;
+  const { sql, name, owner, log, signal, clock = SYSTEM_CLOCK } = options;
   while (!signal.aborted) {
     const lease = await takeLease(sql, name, owner).catch((error) => {
       log.warn("cannot ask for a lease", { lease: name, error });
       return undefined;
     });
     if (lease === undefined) {
-      await pause(CANDIDATE_MS, signal);
+      await pause(CANDIDATE_MS, signal, clock);
       continue;
     }
     log.info("lease taken", { lease: name, fence: lease.fence });
     await workUnderLease(options, lease, work);
     // Without this pause a `work` that fails at once would spin.
-    await pause(CANDIDATE_MS, signal);
+    await pause(CANDIDATE_MS, signal, clock);
   }
 }
 
@@ -114,7 +116,7 @@ async function workUnderLease(
   const held = new AbortController();
   const stop = () => held.abort();
   signal.addEventListener("abort", stop, { once: true });
-  const renewing = renewUntilLost(sql, lease, log, held);
+  const renewing = renewUntilLost(options, lease, held);
   try {
     await work(lease, held.signal);
   } catch (error) {
@@ -131,20 +133,19 @@ async function workUnderLease(
 
 /** Renews until the work ends; aborts `held` when the lease is lost or its time may have passed. */
 async function renewUntilLost(
-  sql: Sql,
+  { sql, log, clock = SYSTEM_CLOCK }: HoldOptions,
   lease: Lease,
-  log: Log,
   held: AbortController,
 ): Promise<void> {
   // Asked for at `askedAtMs`, the lease cannot end before that plus its life, whatever comes back.
-  let surelyHeldUntilMs = performance.now() + LEASE_TTL_MS - END_MARGIN_MS;
+  let surelyHeldUntilMs = clock.nowMs() + LEASE_TTL_MS - END_MARGIN_MS;
   while (!held.signal.aborted) {
-    await pause(RENEW_MS, held.signal);
+    await pause(RENEW_MS, held.signal, clock);
     if (held.signal.aborted) return;
-    const askedAtMs = performance.now();
+    const askedAtMs = clock.nowMs();
     try {
       const patienceMs = Math.max(1, surelyHeldUntilMs - askedAtMs);
-      if (await withTimeout("lease renewal", patienceMs, renewLease(sql, lease))) {
+      if (await withTimeout("lease renewal", patienceMs, renewLease(sql, lease), clock)) {
         surelyHeldUntilMs = askedAtMs + LEASE_TTL_MS - END_MARGIN_MS;
         continue;
       }
@@ -152,7 +153,7 @@ async function renewUntilLost(
       held.abort();
     } catch (error) {
       log.warn("cannot renew a lease", { lease: lease.name, error });
-      if (performance.now() >= surelyHeldUntilMs) held.abort();
+      if (clock.nowMs() >= surelyHeldUntilMs) held.abort();
     }
   }
 }

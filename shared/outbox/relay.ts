@@ -15,6 +15,7 @@
  * - Batches are numbered on both sides. A Redis that knows of fewer than were appended (a failover
  *   lost its end) takes no more, or the next batch would hide the loss from who looks for it.
  */
+import type { Clock } from "shared/clock/clock.ts";
 import { pause } from "shared/clock/timeout.ts";
 import type { Wake } from "shared/clock/wake.ts";
 import type { Lease } from "shared/lease/lease.ts";
@@ -87,6 +88,7 @@ export interface RelayOptions {
   readonly wake: Wake;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly clock?: Clock;
   /** Called with the number of events of each appended batch. */
   readonly onPublished?: (count: number) => void;
 }
@@ -111,12 +113,14 @@ export async function runRelay(options: RelayOptions): Promise<void> {
     try {
       const moved = await relay.step();
       if (moved === "fenced") return;
-      if (moved === "full" || moved === "lost") await pause(RETRY_MS, options.signal);
+      if (moved === "full" || moved === "lost") {
+        await pause(RETRY_MS, options.signal, options.clock);
+      }
       if (moved === "idle") await options.wake.wait(POLL_FLOOR_MS, options.signal);
     } catch (error) {
       relay.doubt();
       options.log.warn("relay cannot publish; it tries again", { error });
-      await pause(RETRY_MS, options.signal);
+      await pause(RETRY_MS, options.signal, options.clock);
     }
   }
 }

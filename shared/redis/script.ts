@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Redis } from "./connect.ts";
 
 /** A Lua script by its text; its SHA-1 is computed once. */
@@ -6,7 +7,7 @@ export interface Script {
   readonly lua: string;
 }
 
-const digests = new WeakMap<Script, Promise<string>>();
+const digests = new WeakMap<Script, string>();
 
 /**
  * Runs a script by EVALSHA, and by EVAL where the server does not know it yet (first use, restart).
@@ -19,7 +20,7 @@ export async function runScript(
   keys: readonly string[],
   args: readonly (string | number)[],
 ): Promise<unknown> {
-  const sha = await digestOf(script);
+  const sha = digestOf(script);
   try {
     return await redis.evalsha(sha, keys.length, ...keys, ...args);
   } catch (error) {
@@ -29,12 +30,10 @@ export async function runScript(
   }
 }
 
-function digestOf(script: Script): Promise<string> {
+function digestOf(script: Script): string {
   let digest = digests.get(script);
   if (digest === undefined) {
-    digest = crypto.subtle.digest("SHA-1", new TextEncoder().encode(script.lua)).then((bytes) =>
-      Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("")
-    );
+    digest = createHash("sha1").update(script.lua).digest("hex");
     digests.set(script, digest);
   }
   return digest;

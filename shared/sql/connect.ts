@@ -112,7 +112,11 @@ function readUrl(databaseUrl: string): { url: string; usesPooler: boolean } {
   return { url: url.href, usesPooler };
 }
 
-function queryable(runner: Runner, unsafe: (text: string) => Promise<QueryResult>): Queryable {
+/** The templates over anything that runs a compiled statement: a connection, or a double of one. */
+export function queryable(
+  runner: Runner,
+  unsafe: (text: string) => Promise<QueryResult>,
+): Queryable {
   const tag = (
     first: TemplateStringsArray | string | readonly Readonly<Record<string, unknown>>[],
     ...parts: readonly unknown[]

@@ -1,6 +1,7 @@
 /**
  * Where a group stands, kept in Postgres: from there events are published again when Redis is lost.
  */
+import type { Clock } from "shared/clock/clock.ts";
 import { pause } from "shared/clock/timeout.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -16,14 +17,15 @@ export interface CheckpointOptions {
   readonly sql: Sql;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly clock?: Clock;
 }
 
 /** Stores the oldest entry the group has not finished, each second, until the signal aborts. */
 export async function keepCheckpoint(options: CheckpointOptions): Promise<void> {
-  const { group, stream, sql, log, signal } = options;
+  const { group, stream, sql, log, signal, clock } = options;
   let stored = "0-0";
   while (!signal.aborted) {
-    await pause(STORE_MS, signal);
+    await pause(STORE_MS, signal, clock);
     if (signal.aborted) return;
     try {
       const reached = await findCheckpoint(options);

@@ -12,6 +12,7 @@
  *   in Postgres with its cause; later entries of its key are parked behind it, until an operator
  *   has replayed or dropped it. A store that is away is no failure of the entry: it waits.
  */
+import { type Clock, SYSTEM_CLOCK } from "shared/clock/clock.ts";
 import { pause, TimeoutError, withTimeout } from "shared/clock/timeout.ts";
 import { describeError, type Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -47,6 +48,7 @@ export interface ConsumerOptions<Item> {
   readonly sql: Sql;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly clock?: Clock;
   /** The typed item, or undefined for what this version does not handle. Throws for junk. */
   parse(entry: StreamEntry): Item | undefined;
   /** Items of one key are handled in order. */
@@ -93,7 +95,7 @@ async function consumeEntries<Item>(options: ConsumerOptions<Item>): Promise<voi
         error: isDeadSocket ? error.message : error,
       });
       if (isDeadSocket) options.blockingRedis.disconnect(true);
-      await pause(RETRY_BASE_MS * 5, options.signal);
+      await pause(RETRY_BASE_MS * 5, options.signal, options.clock);
     }
   }
   options.signal.removeEventListener("abort", cut);
@@ -101,6 +103,7 @@ async function consumeEntries<Item>(options: ConsumerOptions<Item>): Promise<voi
 
 class Consumer<Item> {
   readonly #options: ConsumerOptions<Item>;
+  readonly #clock: Clock;
   /** Keys with an entry that failed: later entries of them wait in the pending list. */
   readonly #heldKeys = new Set<string>();
   readonly #attempts = new Map<string, number>();
@@ -110,20 +113,21 @@ class Consumer<Item> {
 
   constructor(options: ConsumerOptions<Item>) {
     this.#options = options;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
   }
 
   /** Pending entries first, then new ones; returns when the signal aborts. */
   async run(): Promise<void> {
     await this.#createGroup();
     await this.#readPending();
-    let rescanAtMs = performance.now() + RESCAN_MS;
+    let rescanAtMs = this.#clock.nowMs() + RESCAN_MS;
     while (!this.#options.signal.aborted) {
-      const nowMs = performance.now();
+      const nowMs = this.#clock.nowMs();
       if (nowMs >= Math.min(rescanAtMs, this.#retryAtMs)) {
         await this.#readPending();
-        rescanAtMs = performance.now() + RESCAN_MS;
+        rescanAtMs = this.#clock.nowMs() + RESCAN_MS;
       }
-      const untilRetryMs = Math.max(1, Math.min(BLOCK_MS, this.#retryAtMs - performance.now()));
+      const untilRetryMs = Math.max(1, Math.min(BLOCK_MS, this.#retryAtMs - this.#clock.nowMs()));
       await this.#work(await this.#read(">", Math.ceil(untilRetryMs)));
     }
   }
@@ -186,7 +190,7 @@ class Consumer<Item> {
         stream,
         from,
       );
-    return parseReply(await withTimeout("XREADGROUP", READ_TIMEOUT_MS, reply));
+    return parseReply(await withTimeout("XREADGROUP", READ_TIMEOUT_MS, reply, this.#clock));
   }
 
   async #work(entries: readonly StreamEntry[]): Promise<void> {
@@ -295,7 +299,7 @@ class Consumer<Item> {
       this.#heldKeys.add(work.key);
       this.#retryAtMs = Math.min(
         this.#retryAtMs,
-        performance.now() + RETRY_BASE_MS * 2 ** attempts,
+        this.#clock.nowMs() + RETRY_BASE_MS * 2 ** attempts,
       );
       this.#options.log.warn("event failed; it is tried again", {
         group: this.#options.group,

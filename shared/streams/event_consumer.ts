@@ -1,3 +1,4 @@
+import { type Clock, SYSTEM_CLOCK } from "shared/clock/clock.ts";
 import type { Envelope } from "shared/events/catalogue.ts";
 import { EventFormatError, parseEnvelope } from "shared/events/envelope.ts";
 import { whileLeased } from "shared/lease/lease.ts";
@@ -24,6 +25,7 @@ export interface EventConsumerOptions {
   readonly owner: string;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly clock?: Clock;
   /** Runs each time the partition is taken, before anything is read: loads state. */
   readonly onTaken?: (lease: Lease, signal: AbortSignal) => Promise<void>;
   handle(event: Envelope, lease: Lease): Promise<void>;
@@ -33,10 +35,10 @@ export interface EventConsumerOptions {
 
 /** Owns one partition's events for a group, whenever no other process does. */
 export async function consumeEvents(options: EventConsumerOptions): Promise<void> {
-  const { group, partition, keys, sql, redis, owner, log, signal } = options;
+  const { group, partition, keys, sql, redis, log, clock = SYSTEM_CLOCK } = options;
   const name = `consumer:${group}:events:${partition}`;
   const { handleBatch } = options;
-  await whileLeased({ sql, name, owner, log, signal }, async (lease, held) => {
+  await whileLeased({ ...options, name }, async (lease, held) => {
     await options.onTaken?.(lease, held);
     const blockingRedis = options.openBlocking();
     try {
@@ -49,6 +51,7 @@ export async function consumeEvents(options: EventConsumerOptions): Promise<void
         sql,
         log,
         signal: held,
+        clock,
         parse: parseEventEntry,
         keyOf: (event) => event.key,
         handle: (event) => inTrace(event.trace, () => options.handle(event, lease)),
