@@ -134,6 +134,8 @@ export class Relay {
   #isDoubtful = true;
   /** Tells its batches from those of every other relay, also one under the same fence. */
   readonly #name = crypto.randomUUID();
+  /** Appends so far. A batch's number is no name for it: a rebuild gives the same one again. */
+  #appends = 0;
   /** Batches of the partition so far, of all owners. */
   #batches = 0;
   /** What Redis should hold; read again whenever an outcome is unknown. */
@@ -236,10 +238,11 @@ export class Relay {
 
   async #append(rows: readonly OutboxRow[]): Promise<unknown> {
     const { redis, lease } = this.#options;
+    this.#appends++;
     const batch = this.#batches + 1;
     const args: (string | number)[] = [
       lease.fence,
-      `${this.#name}.${batch}`,
+      `${this.#name}.${this.#appends}`,
       MAX_STREAM_ENTRIES,
       this.#generation,
       batch,
