@@ -24,6 +24,11 @@ import type { Sql } from "shared/sql/connect.ts";
 const CONSUMER_NAME = "owner";
 const READ_COUNT = 200;
 const BLOCK_MS = 1_000;
+/**
+ * A read of a connection that is gone may still be blocked in Redis, and be handed entries that
+ * nobody hears of; after this long it has surely ended.
+ */
+const SETTLING_MS = BLOCK_MS + 500;
 /** A reply later than this means a dead socket; blocking reads would wait on it for ever. */
 const READ_TIMEOUT_MS = BLOCK_MS + 3_000;
 const MAX_PARALLEL_KEYS = 16;
@@ -120,6 +125,7 @@ class Consumer<Item> {
   async run(): Promise<void> {
     await this.#createGroup();
     await this.#readPending();
+    const settledAtMs = this.#clock.nowMs() + SETTLING_MS;
     let rescanAtMs = this.#clock.nowMs() + RESCAN_MS;
     while (!this.#options.signal.aborted) {
       const nowMs = this.#clock.nowMs();
@@ -128,7 +134,10 @@ class Consumer<Item> {
         rescanAtMs = this.#clock.nowMs() + RESCAN_MS;
       }
       const untilRetryMs = Math.max(1, Math.min(BLOCK_MS, this.#retryAtMs - this.#clock.nowMs()));
-      await this.#work(await this.#read(">", Math.ceil(untilRetryMs)));
+      const fresh = await this.#read(">", Math.ceil(untilRetryMs));
+      // What another read was handed is older than `fresh` and pending like it: in order only so.
+      if (nowMs < settledAtMs && fresh.length > 0) await this.#readPending();
+      else await this.#work(fresh);
     }
   }
 
