@@ -16,6 +16,8 @@ import { TIMER_HANDLERS, type TimerHandlers } from "./timer_handlers.ts";
 /** Longest sleep: a timer scheduled by another process is seen this late at worst. */
 const MAX_SLEEP_MS = 500;
 const PUT_OFF_MS = 5_000;
+/** A due timer that cannot be taken is in the hands of another keeper, dead perhaps: no spinning. */
+const TAKEN_MS = 20;
 
 interface TimerRow extends FiredTimer {
   readonly id: string;
@@ -84,5 +86,6 @@ async function untilNextMs(sql: Sql): Promise<number> {
   const [row] = await sql<{ waitMs: number | null }[]>`
     select (extract(epoch from min(due_at) - clock_timestamp()) * 1000)::float8 as wait_ms
     from timers`;
-  return Math.min(MAX_SLEEP_MS, Math.max(1, row?.waitMs ?? MAX_SLEEP_MS));
+  const waitMs = row?.waitMs ?? MAX_SLEEP_MS;
+  return waitMs <= 0 ? TAKEN_MS : Math.min(MAX_SLEEP_MS, Math.max(1, waitMs));
 }
