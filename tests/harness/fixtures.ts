@@ -18,8 +18,11 @@ export async function insertRegion(sql: Sql, id: string = REGION): Promise<void>
       ${sql.json(DEFAULT_REGION_POLICY)})`;
 }
 
-export async function insertAccount(sql: Sql, role: string): Promise<string> {
-  const id = uuidv7();
+export async function insertAccount(
+  sql: Sql,
+  role: string,
+  id: string = uuidv7(),
+): Promise<string> {
   await sql`
     insert into accounts (id, role, name, email, password_hash)
     values (${id}, ${role}, ${`Test ${role}`}, ${`${id}@test.example`}, 'none')`;
@@ -28,9 +31,9 @@ export async function insertAccount(sql: Sql, role: string): Promise<string> {
 
 export async function insertCourier(
   sql: Sql,
-  options: { status?: CourierStatus; capacity?: number } = {},
+  options: { id?: string; status?: CourierStatus; capacity?: number } = {},
 ): Promise<string> {
-  const id = await insertAccount(sql, "courier");
+  const id = await insertAccount(sql, "courier", options.id);
   await sql`
     insert into couriers (id, region, shard, vehicle, status, capacity, version)
     values (${id}, ${REGION}, 0, 'bicycle', ${options.status ?? "available"},
@@ -63,13 +66,14 @@ export async function insertMerchant(sql: Sql): Promise<TestMerchant> {
 export async function insertOrder(
   sql: Sql,
   options: {
+    id?: string;
     customerId: string;
     merchantId?: string;
     status?: OrderState;
     kind?: OrderKind;
   },
 ): Promise<string> {
-  const id = uuidv7();
+  const id = options.id ?? uuidv7();
   const kind = options.kind ?? (options.merchantId === undefined ? "parcel" : "marketplace");
   await sql.begin(async (tx) => {
     await tx`
