@@ -116,6 +116,8 @@ async function workUnderLease(
   const held = new AbortController();
   const stop = () => held.abort();
   signal.addEventListener("abort", stop, { once: true });
+  // Aborted while the lease was asked for: the event is over, and would never come.
+  if (signal.aborted) stop();
   const renewing = renewUntilLost(options, lease, held);
   try {
     await work(lease, held.signal);
