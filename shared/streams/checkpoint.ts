@@ -49,6 +49,13 @@ export async function findCheckpoint(
 ): Promise<string | undefined> {
   const [pending, lowest] = await redis.xpending(stream, group) as [number, string | null];
   if (pending > 0 && lowest !== null) return lowest;
+  return await findLastDelivered({ redis, stream, group });
+}
+
+/** The last entry that was handed out to the group; undefined while none was. */
+export async function findLastDelivered(
+  { redis, stream, group }: Pick<CheckpointOptions, "redis" | "stream" | "group">,
+): Promise<string | undefined> {
   const groups = await redis.xinfo("GROUPS", stream) as unknown[][];
   const own = groups.find((flat) => flat[flat.indexOf("name") + 1] === group);
   const delivered = own === undefined

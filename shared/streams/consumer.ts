@@ -16,7 +16,8 @@ import { type Clock, SYSTEM_CLOCK } from "shared/clock/clock.ts";
 import { pause, TimeoutError, withTimeout } from "shared/clock/timeout.ts";
 import { describeError, type Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
-import { keepCheckpoint } from "./checkpoint.ts";
+import { FencedError } from "shared/lease/lease.ts";
+import { findLastDelivered, keepCheckpoint } from "./checkpoint.ts";
 import { isUnavailable } from "shared/service/unavailable.ts";
 import type { Sql } from "shared/sql/connect.ts";
 
@@ -24,11 +25,6 @@ import type { Sql } from "shared/sql/connect.ts";
 const CONSUMER_NAME = "owner";
 const READ_COUNT = 200;
 const BLOCK_MS = 1_000;
-/**
- * A read of a connection that is gone may still be blocked in Redis, and be handed entries that
- * nobody hears of; after this long it has surely ended.
- */
-const SETTLING_MS = BLOCK_MS + 500;
 /** A reply later than this means a dead socket; blocking reads would wait on it for ever. */
 const READ_TIMEOUT_MS = BLOCK_MS + 3_000;
 const MAX_PARALLEL_KEYS = 16;
@@ -115,6 +111,8 @@ class Consumer<Item> {
   /** Keys with a parked entry, and which: later entries of them are parked behind it. */
   #parkedKeys = new Map<string, string>();
   #retryAtMs = Infinity;
+  /** The newest entry that was handed to this owner, or before it began. */
+  #seenId = "0-0";
 
   constructor(options: ConsumerOptions<Item>) {
     this.#options = options;
@@ -124,8 +122,9 @@ class Consumer<Item> {
   /** Pending entries first, then new ones; returns when the signal aborts. */
   async run(): Promise<void> {
     await this.#createGroup();
+    const { redis, stream, group } = this.#options;
+    this.#seenId = await findLastDelivered({ redis, stream, group }) ?? "0-0";
     await this.#readPending();
-    const settledAtMs = this.#clock.nowMs() + SETTLING_MS;
     let rescanAtMs = this.#clock.nowMs() + RESCAN_MS;
     while (!this.#options.signal.aborted) {
       const nowMs = this.#clock.nowMs();
@@ -135,10 +134,25 @@ class Consumer<Item> {
       }
       const untilRetryMs = Math.max(1, Math.min(BLOCK_MS, this.#retryAtMs - this.#clock.nowMs()));
       const fresh = await this.#read(">", Math.ceil(untilRetryMs));
-      // What another read was handed is older than `fresh` and pending like it: in order only so.
-      if (nowMs < settledAtMs && fresh.length > 0) await this.#readPending();
+      // What somebody else was handed is older than `fresh` and pending like it: in order only so.
+      if (await this.#isGapBefore(fresh)) await this.#readPending();
       else await this.#work(fresh);
     }
+  }
+
+  /**
+   * Whether entries before these were handed to another read: one whose connection is gone but that
+   * still waited in Redis, or one of an owner that was stopped and does not know yet.
+   */
+  async #isGapBefore(entries: readonly StreamEntry[]): Promise<boolean> {
+    const [first] = entries;
+    const last = entries.at(-1);
+    if (first === undefined || last === undefined) return false;
+    const after = `(${this.#seenId}`;
+    this.#seenId = last.id;
+    const { redis, stream } = this.#options;
+    const between = await redis.xrange(stream, after, `(${first.id}`, "COUNT", 1);
+    return between.length > 0;
   }
 
   /** From the beginning of the stream: entries added before the group existed belong to it too. */
@@ -301,7 +315,8 @@ class Consumer<Item> {
     if (work === undefined) return 0;
     const isJunk = work.parseError !== undefined;
     // A store that is away says nothing about the event: it waits, however long that takes.
-    const isCounted = isJunk || !isUnavailable(error);
+    // Nor does a fence: somebody else owns the stream, and this owner is about to hear of it.
+    const isCounted = isJunk || !(isUnavailable(error) || error instanceof FencedError);
     const attempts = Math.min((this.#attempts.get(work.entry.id) ?? 0) + 1, MAX_ATTEMPTS);
     if (!isJunk && !(isCounted && attempts >= MAX_ATTEMPTS)) {
       if (isCounted) this.#attempts.set(work.entry.id, attempts);

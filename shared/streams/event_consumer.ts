@@ -73,7 +73,8 @@ export function parseEventEntry(entry: StreamEntry): Envelope | undefined {
 
 /**
  * Runs an effect once per event: the event id is recorded in the effect's own transaction, so a
- * repeat rolls back to nothing.
+ * repeat rolls back to nothing. Where effects of one key must keep their order even against an
+ * owner that was stopped and continued, the effect begins with `requireFence(tx, lease)`.
  *
  * @returns whether the effect ran now.
  */
