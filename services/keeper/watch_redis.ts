@@ -60,7 +60,7 @@ export async function findLoss(
   for (const region of await readRegions(sql)) {
     for (let shard = 0; shard < region.shards; shard++) {
       const relayKey = keys.relay(partitionOf(region.id, shard));
-      if (await isTailLost(sql, redis, relayKey, { region: region.id, shard })) {
+      if (await isTailLost(sql, redis, relayKey, { region: region.id, shard, wanted })) {
         return `the last event of ${region.id}:${shard} is gone`;
       }
     }
@@ -69,18 +69,20 @@ export async function findLoss(
 }
 
 /**
- * Whether Redis knows of fewer batches than were marked. Postgres is read before Redis, so a relay
+ * Whether Redis knows of fewer batches than were marked, or holds another generation of this
+ * partition (it went back to a copy while it was rebuilt). Postgres is read before Redis, so a relay
  * at work only ever looks ahead, never behind.
  */
 async function isTailLost(
   sql: Sql,
   redis: Redis,
   relayKey: string,
-  { region, shard }: { region: string; shard: number },
+  { region, shard, wanted }: { region: string; shard: number; wanted: number },
 ): Promise<boolean> {
   const [marked] = await sql<{ batches: string }[]>`
     select batches from relay_progress where region = ${region} and shard = ${shard}`;
   const [generation, appended] = await redis.hmget(relayKey, "generation", "batches");
+  if (generation !== null && Number(generation) !== wanted) return true;
   if (marked === undefined || Number(marked.batches) === 0) return false;
   return generation === null || Number(appended) < Number(marked.batches);
 }

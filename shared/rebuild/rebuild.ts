@@ -4,6 +4,8 @@
  * Contract
  * - One rebuild at a time, under a lease. A rebuild that dies is begun anew by the next owner,
  *   because the generation is written to Redis last.
+ * - A rebuild leaves its name in Redis before it looks, and nothing it made counts where the name
+ *   is gone: Redis was lost again in between, or another rebuild has begun.
  * - The generation is raised first. From then on no relay can append or mark under the old one, so
  *   an event is either in the new stream or unpublished in Postgres, never in neither.
  * - Events since the oldest checkpoint (less a margin for clocks) are published again. Consumers
@@ -18,11 +20,38 @@ import { readRegions } from "shared/regions/region.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import { EVENT_GROUPS, POSITION_GROUPS } from "shared/streams/groups.ts";
 import { raiseGeneration } from "shared/redis/generation.ts";
+import { runScript, type Script } from "shared/redis/script.ts";
 
 /** Migrations begin with 1, and the first start of keeper raises it. */
 const FIRST_GENERATION = 2;
 /** Redis's clock stamps the entries, Postgres's the rows: they may differ by this much. */
 const CLOCK_MARGIN_MS = 5 * 60_000;
+
+/**
+ * Lets the relay of a partition go on.
+ * KEYS 1 relay hash · ARGV 1 name of the rebuild, 2 generation, 3 batches that were marked
+ * Returns "released" or "lost".
+ */
+const RELEASE: Script = {
+  name: "rebuild_release",
+  lua: `
+    if redis.call('HGET', KEYS[1], 'rebuild') ~= ARGV[1] then return 'lost' end
+    redis.call('HSET', KEYS[1], 'generation', ARGV[2], 'batches', ARGV[3])
+    redis.call('HDEL', KEYS[1], 'rebuild')
+    return 'released'`,
+};
+
+/**
+ * Writes the generation.
+ * KEYS 1 generation · ARGV 1 name of the rebuild, 2 generation · Returns "finished" or "lost".
+ */
+const FINISH: Script = {
+  name: "rebuild_finish",
+  lua: `
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lost' end
+    redis.call('SET', KEYS[1], ARGV[2])
+    return 'finished'`,
+};
 
 export interface RebuildOptions {
   readonly sql: Sql;
@@ -39,33 +68,45 @@ export interface RebuildReport {
   readonly couriers: number;
 }
 
-/** Rebuilds every partition under a new generation. */
+/**
+ * Rebuilds every partition under a new generation.
+ *
+ * @throws Error when Redis was lost again meanwhile; whoever looks next finds that.
+ */
 export async function rebuildRedis(options: RebuildOptions): Promise<RebuildReport> {
   const { sql, redis, keys, log } = options;
   const generation = await raiseGeneration(sql);
   // The first of all is no loss: a new installation finds an empty Redis.
   const say = generation <= FIRST_GENERATION ? log.info : log.warn;
   say("rebuilding redis", { generation });
+  const name = `rebuild ${crypto.randomUUID()}`;
+  await redis.set(keys.generation(), name);
   let partitions = 0;
   let events = 0;
   let couriers = 0;
   for (const region of await readRegions(sql)) {
     for (let shard = 0; shard < region.shards; shard++) {
       const partition = partitionOf(region.id, shard);
+      await redis.hset(keys.relay(partition), "rebuild", name);
       await createGroups(redis, keys, partition);
       events += await republish(sql, keys, { region: region.id, shard, partition });
       couriers += await loadCouriers(options, { region: region.id, shard, partition });
       const batches = await markedBatches(sql, { region: region.id, shard });
       // Lets the relay go on; without it every append answers "lost".
-      await redis.hset(keys.relay(partition), { generation, batches });
+      const args = [name, generation, batches];
+      requireKept(await runScript(redis, RELEASE, [keys.relay(partition)], args));
       partitions++;
     }
   }
   // Last: only a rebuild that came to its end counts.
-  await redis.set(keys.generation(), generation);
+  requireKept(await runScript(redis, FINISH, [keys.generation()], [name, generation]));
   const report = { generation, partitions, events, couriers };
   say("redis is rebuilt", report);
   return report;
+}
+
+function requireKept(outcome: unknown): void {
+  if (outcome === "lost") throw new Error("redis lost its data again while it was rebuilt");
 }
 
 async function createGroups(redis: Redis, keys: RedisKeys, partition: Partition): Promise<void> {

@@ -26,7 +26,7 @@ export async function raiseGeneration(sql: Sql): Promise<number> {
   return row.generation;
 }
 
-/** The generation that Redis says it holds; undefined after a loss. */
+/** The generation that Redis says it holds; undefined after a loss, NaN while it is rebuilt. */
 export async function redisGeneration(redis: Redis, keys: RedisKeys): Promise<number | undefined> {
   const text = await redis.get(keys.generation());
   return text === null ? undefined : Number(text);
