@@ -159,16 +159,18 @@ async function consumer(around: Surroundings, group: EventGroup): Promise<void> 
     }
     if (life.random() < temper.flakiness) throw new Error("the handler failed");
   };
-  const handle = async (event: Envelope) => {
+  const handle = async (event: Envelope, lease: Lease) => {
     const handling = processOnce(sql, group, event.id, async (tx) => {
+      await requireFence(tx, lease);
       stumble(event);
       await recordEffect(tx, group, event);
     });
     if (temper.acknowledgesEarly) handling.catch(() => {});
     else await handling;
   };
-  const handleBatch = async (events: readonly Envelope[]) => {
+  const handleBatch = async (events: readonly Envelope[], lease: Lease) => {
     await processBatchOnce(sql, group, events, async (tx, fresh) => {
+      await requireFence(tx, lease);
       for (const event of fresh) {
         stumble(event);
         await recordEffect(tx, group, event);

@@ -229,6 +229,15 @@ export class Simulation {
     this.#faults.onStopped(member);
   }
 
+  /** Keepers that do not own the relay, but may believe so. */
+  formerRelays(): Member[] {
+    const lease = this.database.committed("leases")
+      .find(({ name }) => name === `keeper:${PARTITION}`);
+    return this.members.filter(({ name, life }) =>
+      name.startsWith("keeper") && life !== undefined && life.owner !== lease?.["owner"]
+    );
+  }
+
   /** SIGKILL: nothing of it goes on but what the servers have received. */
   kill(member: Member): void {
     const { life } = member;
