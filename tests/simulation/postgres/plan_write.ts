@@ -43,7 +43,9 @@ function requireValid(table: TableSchema, tuple: Tuple): void {
     }
   }
   for (const check of table.checks) {
-    if (!check.holds(tuple)) throw serverFault("23514", `row violates ${check.text}`);
+    if (!check.holds(tuple)) {
+      throw serverFault("23514", `row of ${table.name} violates ${check.name}`);
+    }
   }
 }
 

@@ -22,6 +22,11 @@ const TABLES = [
   "offers",
   "assignments",
   "decisions",
+  "order_history",
+  "order_external_ids",
+  "courier_earnings",
+  "courier_shifts",
+  "ratings",
 ];
 
 /** The schema after all migrations, with tables of the simulation's own. */

@@ -22,7 +22,7 @@ export interface UniqueRule {
 }
 
 export interface CheckRule {
-  readonly text: string;
+  readonly name: string;
   /** False only where it is violated: null passes. */
   holds(tuple: Tuple): boolean;
 }
@@ -66,9 +66,12 @@ export function readSchema(ddl: string, names: readonly string[]): Schema {
     } else if (reader.take("drop", "index")) {
       reader.take("if", "exists");
       const index = reader.name();
-      for (const table of tables.values()) dropUnique(table, index);
+      for (const table of tables.values()) dropRule(table, index);
     } else if (reader.take("insert", "into") && tables.has(reader.name())) {
-      inserts.push(text);
+      // Others move rows from one table to another: here there are none yet.
+      if (tokens.some(({ kind, value }) => kind === "word" && value === "values")) {
+        inserts.push(text);
+      }
     }
   }
   const missing = names.filter((name) => !tables.has(name));
@@ -119,7 +122,7 @@ function readTableRule(reader: TokenReader, table: TableSchema): boolean {
   } else if (reader.take("primary", "key")) {
     table.uniques.push({ name: given ?? `${table.name}_pkey`, columns: reader.names() });
   } else if (reader.isAt("check")) {
-    readCheck(reader, table);
+    readCheck(reader, table, given ?? `${table.name}_check`);
   } else if (reader.take("foreign", "key")) {
     reader.names();
     readReference(reader);
@@ -148,7 +151,7 @@ function readColumn(reader: TokenReader, table: TableSchema): void {
       table.uniques.push({ name: keyName(table, [name]), columns: [name] });
     } else if (reader.take("default")) defaultTo = expressionParser(reader).read();
     else if (reader.isAt("references")) readReference(reader);
-    else if (reader.isAt("check")) readCheck(reader, table);
+    else if (reader.isAt("check")) readCheck(reader, table, `${table.name}_${name}_check`);
     else if (reader.take("generated", "always", "as", "identity")) isIdentity = true;
     else if (reader.take("generated", "by", "default", "as", "identity")) isIdentity = true;
     else if (reader.take("constraint")) reader.name();
@@ -174,14 +177,14 @@ function readReference(reader: TokenReader): void {
   }
 }
 
-function readCheck(reader: TokenReader, table: TableSchema): void {
+function readCheck(reader: TokenReader, table: TableSchema, name: string): void {
   reader.expect("check", "(");
   const expression = expressionParser(reader).read();
   reader.expect(")");
   // Compiled when first asked: a check may name columns that come after it.
   let check: ((tuple: Tuple) => unknown) | undefined;
   table.checks.push({
-    text: `check ${table.checks.length + 1} of ${table.name}`,
+    name,
     holds: (tuple) => (check ??= compileAlone(expression, table))(tuple) !== false,
   });
 }
@@ -211,9 +214,11 @@ function keyName(table: TableSchema, columns: readonly string[]): string {
   return `${table.name}_${columns.join("_")}_key`;
 }
 
-function dropUnique(table: TableSchema, name: string): void {
-  const at = table.uniques.findIndex((rule) => rule.name === name);
-  if (at !== -1) table.uniques.splice(at, 1);
+function dropRule(table: TableSchema, name: string): void {
+  for (const rules of [table.uniques, table.checks]) {
+    const at = rules.findIndex((rule) => rule.name === name);
+    if (at !== -1) rules.splice(at, 1);
+  }
 }
 
 function readAlter(reader: TokenReader, table: TableSchema): void {
@@ -226,7 +231,7 @@ function readAlter(reader: TokenReader, table: TableSchema): void {
       table.columns.delete(reader.name());
     } else if (reader.take("drop", "constraint")) {
       reader.take("if", "exists");
-      dropUnique(table, reader.name());
+      dropRule(table, reader.name());
     } else if (reader.take("add")) {
       if (!readTableRule(reader, table)) readColumn(reader, table);
     } else if (reader.take("alter", "column")) readAlterColumn(reader, table);

@@ -27,6 +27,7 @@ export function coerce(value: unknown, type: string | undefined): unknown {
   if (type === undefined) return value;
   if (type.endsWith("[]")) {
     const item = type.slice(0, -2);
+    if (value === "{}") return [];
     return Array.isArray(value) ? value.map((each) => coerce(each, item)) : value;
   }
   if (NUMBERS.has(type)) return Number(value);

@@ -3,11 +3,12 @@
  * mostly for what could be allowed. What is refused costs nothing; what is granted must be true.
  */
 import { pause } from "shared/clock/timeout.ts";
+import type { Actor } from "shared/orders/actor.ts";
 import { goOffline, goOnline, markSilent, pauseShift } from "shared/orders/courier_shift.ts";
 import { ORDER_ACTIONS, type OrderAction } from "shared/orders/lifecycle.ts";
 import { acceptOffer, rejectOffer } from "shared/orders/offers.ts";
 import type { Outcome } from "shared/orders/refusal.ts";
-import { type Actor, transitionOrder } from "shared/orders/transition_order.ts";
+import { transitionOrder } from "shared/orders/transition_order.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import { insertOrder } from "../../harness/fixtures.ts";
 import type { Surroundings } from "./roles.ts";

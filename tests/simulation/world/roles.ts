@@ -20,12 +20,9 @@ import {
 } from "shared/streams/event_consumer.ts";
 import { EVENT_GROUPS } from "shared/streams/groups.ts";
 import { trimStream } from "shared/streams/trim.ts";
-import {
-  fireTimers,
-  TIMER_HANDLERS,
-  type TimerHandlers,
-} from "../../../services/keeper/fire_timers.ts";
+import { fireTimers } from "../../../services/keeper/fire_timers.ts";
 import type { KeeperMetrics } from "../../../services/keeper/metrics.ts";
+import { TIMER_HANDLERS, type TimerHandlers } from "../../../services/keeper/timer_handlers.ts";
 import { watchRedis } from "../../../services/keeper/watch_redis.ts";
 import { REGION } from "../../harness/fixtures.ts";
 import type { Life } from "./life.ts";
@@ -63,6 +60,7 @@ export interface Temper {
   readonly acknowledgesEarly: boolean;
 }
 
+type TimerHandler = TimerHandlers[keyof TimerHandlers];
 type Role = (surroundings: Surroundings) => Promise<void>;
 
 /** Relay, trimming, timers and the watch over Redis. */
@@ -128,19 +126,22 @@ async function trim({ life, redis }: Surroundings, signal: AbortSignal): Promise
 }
 
 /** The product's handlers, and a row for each time that one ran to its commit. */
-const recordingHandlers: TimerHandlers = {
-  "offer.expire": recording("offer.expire"),
-  "order.attention": recording("order.attention"),
-  "order.expire": recording("order.expire"),
-};
+const recordingHandlers: TimerHandlers = recording(TIMER_HANDLERS);
 
-function recording(kind: keyof TimerHandlers): TimerHandlers[keyof TimerHandlers] {
-  return async (tx, timer) => {
-    await TIMER_HANDLERS[kind](tx, timer);
-    await tx`
-      insert into sim_fired (kind, key, version)
-      values (${timer.kind}, ${timer.key}, ${timer.version})`;
-  };
+function recording<Kind extends string>(
+  handlers: Readonly<Record<Kind, TimerHandler>>,
+): Record<Kind, TimerHandler> {
+  const recorded: Record<Kind, TimerHandler> = { ...handlers };
+  for (const kind in handlers) {
+    if (!Object.hasOwn(handlers, kind)) continue;
+    recorded[kind] = async (tx, timer) => {
+      await handlers[kind](tx, timer);
+      await tx`
+        insert into sim_fired (kind, key, version)
+        values (${timer.kind}, ${timer.key}, ${timer.version})`;
+    };
+  }
+  return recorded;
 }
 
 /** One consumer per group, and a matcher. */
