@@ -41,6 +41,8 @@ export const FUNCTIONS: Readonly<Record<string, SqlFunction>> = {
     type: "integer",
     apply: ([array]) => Array.isArray(array) ? array.length : null,
   },
+  // Of migration 006.
+  price_parts_sum: { type: "bigint", apply: ([parts]) => sumParts(parts) },
   // Wake-ups are the scheduler's business; a relay must not depend on them.
   pg_notify: { takesNull: true, apply: () => "" },
 };
@@ -49,6 +51,12 @@ function buildObject(args: readonly unknown[]): Record<string, unknown> {
   const object: Record<string, unknown> = {};
   for (let at = 0; at + 1 < args.length; at += 2) object[textOf(args[at])] = args[at + 1] ?? null;
   return object;
+}
+
+function sumParts(parts: unknown): number {
+  const list: unknown = typeof parts === "string" ? JSON.parse(parts) : parts;
+  if (!Array.isArray(list)) throw new TypeError("price_parts_sum of what is no array");
+  return list.reduce<number>((sum, part: { amountMinor: number }) => sum + part.amountMinor, 0);
 }
 
 /** Aggregates, given the values of all rows without the nulls. */
