@@ -139,7 +139,7 @@ export class RedisServer {
       case "exists":
         return this.#keys.has(key) ? 1 : 0;
       case "del":
-        return this.#keys.delete(key) ? 1 : 0;
+        return args.filter((each) => this.#keys.delete(each)).length;
       case "expire":
         // No simulation lasts as long as the shortest lifetime.
         return this.#keys.has(key) ? 1 : 0;

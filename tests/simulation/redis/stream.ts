@@ -50,7 +50,9 @@ function isAfter(id: string, from: string): boolean {
 }
 
 function isBefore(id: string, to: string): boolean {
-  return to === "+" || compareEntryIds(id, to) <= 0;
+  if (to === "+") return true;
+  if (to.startsWith("(")) return compareEntryIds(id, to.slice(1)) < 0;
+  return compareEntryIds(id, to) <= 0;
 }
 
 /** Hands out new entries; they are pending from now on. */

@@ -156,6 +156,15 @@ export class Scheduler {
     }
   }
 
+  /** Does one thing that can be done without time going on; false when there is none. */
+  async tryStep(): Promise<boolean> {
+    await settle();
+    const choice = this.#choose();
+    choice?.();
+    await settle();
+    return choice !== undefined;
+  }
+
   async #step(): Promise<void> {
     this.steps++;
     this.#keepAppointments();
