@@ -6,7 +6,7 @@ import { simulate } from "./simulation/world/simulation.ts";
 
 const SEEDS = 200;
 /** Seeds in which a broken product must be noticed. */
-const SABOTAGED_SEEDS = 60;
+const SABOTAGED_SEEDS = 400;
 
 Deno.test(`simulate() finds no violation in ${SEEDS} seeds`, async () => {
   const totals = await simulateMany(1, SEEDS);
