@@ -9,7 +9,6 @@ import {
   serveRequests,
 } from "shared/http/serve_requests.ts";
 import { ProblemError, problemResponse } from "shared/problem/problem.ts";
-import { SECURITY_SCHEMES } from "./access.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { quotaRefusal } from "./middleware/limits.ts";
 import { limitHeaders } from "./middleware/rate_limit_headers.ts";
@@ -35,6 +34,7 @@ import { pageRoutes } from "./routes/page_routes.ts";
 import { positionRoutes } from "./routes/position_routes.ts";
 import { placeOrderRoutes } from "./routes/place_order_routes.ts";
 import { quoteRoutes } from "./routes/quote_routes.ts";
+import { referenceRoutes } from "./routes/reference_routes.ts";
 import { sessionRoutes } from "./routes/session_routes.ts";
 import { tokenRoutes } from "./routes/token_routes.ts";
 import { trackTicketRoutes } from "./routes/track_ticket_routes.ts";
@@ -44,10 +44,14 @@ const MAX_BODY_BYTES = 64 * 1024;
 /** Routes that take more. */
 const LARGE_BODIES: Readonly<Record<string, number>> = { "/api/v1/orders/batch": 1024 * 1024 };
 
+export interface Gateway {
+  fetch(request: Request, info?: ConnectionInfo): Promise<Response>;
+  /** What it serves, as the router lists it; middleware has the method `ALL`. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[];
+}
+
 /** The gateway as a fetch handler; everything it touches comes in through `deps`. */
-export function createApp(
-  deps: GatewayDeps,
-): { fetch(request: Request, info?: ConnectionInfo): Promise<Response> } {
+export function createApp(deps: GatewayDeps): Gateway {
   const app = createRoutes();
   useMiddleware(app, deps);
   for (
@@ -76,7 +80,7 @@ export function createApp(
     ]
   ) app.route("/", routes);
   app.route("/", pageRoutes(deps));
-  describeApi(app);
+  app.route("/", referenceRoutes(app));
   const paths = new KnownPaths(app.routes);
   app.notFound((c) => notFound(c, paths));
   app.onError((error, c) => {
@@ -89,7 +93,7 @@ export function createApp(
     deps,
     (request, context) => app.fetch(request, { context, authenticate, limits: deps.limits }),
   );
-  return { fetch };
+  return { fetch, routes: app.routes };
 }
 
 function useMiddleware(app: GatewayApp, deps: GatewayDeps): void {
@@ -150,19 +154,4 @@ function httpException(error: HTTPException, context: RequestContext): Response 
   if (error.res !== undefined) return error.res;
   if (error.status === 400) return problemResponse("request.malformed", {}, context.requestId);
   return errorResponse(error, context);
-}
-
-function describeApi(app: GatewayApp): void {
-  for (const [name, scheme] of Object.entries(SECURITY_SCHEMES)) {
-    app.openAPIRegistry.registerComponent("securitySchemes", name, scheme);
-  }
-  app.doc31("/api/v1/openapi.json", {
-    openapi: "3.1.0",
-    info: {
-      title: "Hexmile",
-      version: "1",
-      description: "Dispatch for last-mile delivery: orders, couriers, live tracking.",
-      license: { name: "Apache-2.0" },
-    },
-  });
 }

@@ -14,7 +14,7 @@ export const courierSchema = z.object({
   id: idSchema,
   name: z.string(),
   regionId: z.string(),
-  vehicle: z.string(),
+  vehicle: z.enum(VEHICLES),
   capacity: z.int(),
   activeAssignments: z.int(),
   /** Null means what the vehicle usually carries. */

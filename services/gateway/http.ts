@@ -43,19 +43,27 @@ export function throwRefusal(refusal: Refusal): never {
   });
 }
 
-const problemSchema = z.object({
+/** RFC 9457; some codes have more members, as the order's `state`. */
+const problemSchema = z.looseObject({
   type: z.string(),
   title: z.string(),
   status: z.int(),
   code: z.string(),
   detail: z.string().optional(),
   instance: z.string().optional(),
+  errors: z.array(
+    z.object({ field: z.string(), bound: z.string(), value: z.unknown().optional() })
+      .openapi("FieldProblem"),
+  ).optional(),
 }).openapi("Problem");
 
 /** The body of a request that must be JSON. */
 export function jsonBody<Schema extends z.ZodType>(schema: Schema) {
   return { content: { "application/json": { schema } }, required: true as const };
 }
+
+/** For `parameters` of an operation that reads `idempotencyKey`. */
+export const IDEMPOTENCY_KEY = { $ref: "#/components/parameters/IdempotencyKey" } as const;
 
 /** A successful JSON answer. */
 export function answers<Schema extends z.ZodType>(description: string, schema: Schema) {
@@ -73,10 +81,15 @@ const IMPLIED: Partial<Record<ProblemCode, readonly ProblemCode[]>> = {
  * answers; `auth.session_required` for the same where the scope is `none`.
  */
 export function problems(...codes: readonly ProblemCode[]) {
-  const all = new Set(codes.flatMap((code) => [code, ...IMPLIED[code] ?? []]));
-  const byStatus = Map.groupBy(all, (code) => PROBLEMS[code].status);
+  return refusals(codes.flatMap((code) => [code, ...IMPLIED[code] ?? []]));
+}
+
+/** Exactly these problems, grouped by status. */
+export function refusals(codes: readonly ProblemCode[]) {
+  const byStatus = Map.groupBy(new Set(codes), (code) => PROBLEMS[code].status);
   return Object.fromEntries([...byStatus].map(([status, group]) => [status, {
-    description: group.join(", "),
+    description: group.map((code) => PROBLEMS[code].title).join("; "),
+    "x-problem-codes": group,
     content: { "application/problem+json": { schema: problemSchema } },
   }]));
 }

@@ -10,6 +10,7 @@ import {
   instantSchema,
   MAX_MONEY_MINOR,
   MAX_NAME,
+  orNull,
   placeSchema,
   reasonText,
   words,
@@ -119,12 +120,12 @@ export const orderSchema = z.object({
   pickup: stopSchema,
   dropoff: stopSchema,
   parcel: z.object({
-    size: sizeSchema.nullable(),
+    size: orNull(sizeSchema),
     weightG: z.int().nullable(),
     requiredVehicles: z.array(z.string()),
     requiredSkills: z.array(z.string()),
   }).nullable(),
-  window: windowSchema.nullable(),
+  window: orNull(windowSchema),
   /** From when on a courier is looked for; null means from the beginning. */
   releaseAt: instantSchema.nullable(),
   /** Why no courier is looked for although the state would allow it. */
@@ -140,7 +141,7 @@ export const orderSchema = z.object({
   quoteId: idSchema.nullable(),
   currency: z.string(),
   cashOnDelivery: z.object({ amountMinor: z.int(), collectedMinor: z.int().nullable() }).nullable(),
-  cancellation: cancellationSchema.nullable(),
+  cancellation: orNull(cancellationSchema),
   placedAt: instantSchema,
   estimatedDeliveryAt: instantSchema,
   stateTimes: z.record(z.string(), instantSchema),

@@ -26,7 +26,7 @@ export interface OrderStepsOptions {
 }
 
 /** What a party may say about a step. The body may be left out. */
-const stepSchema = z.strictObject({
+export const stepSchema = z.strictObject({
   reason: reasonText.optional(),
   /** With a delivery that is paid in cash: what was collected. */
   cashCollectedMinor: moneySchema.optional(),

@@ -63,6 +63,14 @@ export const ticketSchema = z.object({
   eventStreamUrl: z.string().optional(),
 }).openapi("Ticket");
 
+/**
+ * A named shape or null, in answers. Not `nullable()`: the generator would then make the named shape
+ * itself nullable, wherever else it stands.
+ */
+export function orNull<Schema extends z.ZodType>(schema: Schema) {
+  return z.union([schema, z.null()]);
+}
+
 /** A page of a list. */
 export function pageOf<Item extends z.ZodType>(item: Item) {
   return z.object({ items: z.array(item), nextCursor: z.string().nullable() });
@@ -74,6 +82,6 @@ export function listOf<Item extends z.ZodType>(item: Item) {
 }
 
 export const reasonText = words(MAX_REASON);
-export const reasonSchema = z.strictObject({ reason: reasonText.optional() });
+export const reasonSchema = z.strictObject({ reason: reasonText.optional() }).openapi("Reason");
 export const idParam = z.object({ id: idSchema });
 export const limitQuery = z.coerce.number().int().min(1).max(MAX_PAGE).default(20);

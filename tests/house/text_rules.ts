@@ -10,6 +10,8 @@ interface TextRule {
 }
 
 const MAX_LINES = 400;
+/** Files that a task writes: nobody reads them from top to bottom. */
+const GENERATED = ["shared/client/api_types.ts"];
 /** The two files in which a service process meets its surroundings. */
 const PROCESS_FILE = /^(services\/[^/]+\/main|shared\/service\/run_service)\.ts$/;
 
@@ -75,7 +77,8 @@ export function findForbiddenText(path: string, text: string): string[] {
       .map((rule) => `${path}:${index + 1}: ${rule.sentence}`)
   );
   const lines = text.split("\n").length - 1;
-  if (isCode(path) && /^(services|shared|deploy)\//.test(path) && lines > MAX_LINES) {
+  const isWritten = /^(services|shared|deploy)\//.test(path) && !GENERATED.includes(path);
+  if (isCode(path) && isWritten && lines > MAX_LINES) {
     found.push(`${path}: a file has at most ${MAX_LINES} lines: it has ${lines}`);
   }
   return found;

@@ -48,6 +48,8 @@ export const PUBLIC_ROUTES: Readonly<Record<string, PublicRule>> = {
   "/assets/:name": { cacheControl: PAGE, kind: "console" },
   "/api/v1/map/:regionId": { cacheControl: MAP, kind: "map", param: "regionId" },
   "/api/v1/openapi.json": { cacheControl: REFERENCE, kind: "openapi" },
+  "/api/v1/docs": { cacheControl: REFERENCE, kind: "openapi" },
+  "/api/v1/docs/reference.css": { cacheControl: REFERENCE, kind: "openapi" },
   "/.well-known/jwks.json": { cacheControl: `public, max-age=${JWKS_MAX_AGE_S}`, kind: "jwks" },
   "/api/v1/regions": { cacheControl: CATALOGUE, kind: "regions" },
   "/api/v1/categories": { cacheControl: CATALOGUE, kind: "merchants", keptMs: KEPT_MS },

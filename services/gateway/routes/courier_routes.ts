@@ -28,7 +28,7 @@ const me = createRoute({
   ...READING,
   responses: {
     200: answers("The courier", courierSchema),
-    ...problems("auth.required", "auth.forbidden"),
+    ...problems("auth.required", "auth.forbidden", "courier.not_found"),
   },
 });
 
@@ -41,7 +41,13 @@ const changeMe = createRoute({
   request: { body: jsonBody(profileSchema) },
   responses: {
     200: answers("The courier", courierSchema),
-    ...problems("request.invalid", "auth.required", "auth.forbidden", "courier.at_capacity"),
+    ...problems(
+      "request.invalid",
+      "auth.required",
+      "auth.forbidden",
+      "courier.not_found",
+      "courier.at_capacity",
+    ),
   },
 });
 
@@ -65,7 +71,7 @@ const stats = createRoute({
   ...READING,
   responses: {
     200: answers("The last 30 days; ratings of all time", courierStatsSchema),
-    ...problems("auth.required", "auth.forbidden"),
+    ...problems("auth.required", "auth.forbidden", "courier.not_found"),
   },
 });
 
@@ -78,7 +84,13 @@ function shift(name: string, summary: string) {
     ...WORKING,
     responses: {
       200: answers("The courier as it now stands", courierSchema),
-      ...problems("auth.required", "auth.forbidden", "courier.carrying", "courier.off_shift"),
+      ...problems(
+        "auth.required",
+        "auth.forbidden",
+        "courier.not_found",
+        "courier.carrying",
+        "courier.off_shift",
+      ),
     },
   });
 }

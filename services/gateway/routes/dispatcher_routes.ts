@@ -16,6 +16,7 @@ import { requireCourierJson } from "../courier_json.ts";
 import { courierSchema, dispatcherProfileSchema } from "../courier_schemas.ts";
 import { cursorQuery, pageOfRows } from "../cursor.ts";
 import type { GatewayDeps } from "../deps.ts";
+import { alertSchema, reassignSchema } from "../dispatcher_schemas.ts";
 import {
   answers,
   createRoutes,
@@ -28,16 +29,7 @@ import { orderJson } from "../order_json.ts";
 import { requireParty } from "../order_parties.ts";
 import { orderSchema } from "../order_schemas.ts";
 import { addOrderSteps, type OrderStep, requireOrderJson } from "../order_steps.ts";
-import {
-  idParam,
-  idSchema,
-  instantSchema,
-  limitQuery,
-  listOf,
-  pageOf,
-  reasonSchema,
-  reasonText,
-} from "../schemas.ts";
+import { idParam, limitQuery, listOf, pageOf, reasonSchema } from "../schemas.ts";
 import { listAlerts, listAttention } from "../stores/order_store.ts";
 
 const roles = ["dispatcher", "admin"] as const;
@@ -57,15 +49,6 @@ const queue = createRoute({
     ...problems("request.invalid", "auth.required", "auth.forbidden"),
   },
 });
-
-const alertSchema = z.object({
-  id: idSchema,
-  orderId: idSchema,
-  regionId: z.string(),
-  state: z.enum(["raised", "cleared"]),
-  reason: z.string(),
-  occurredAt: instantSchema,
-}).openapi("Alert");
 
 const alerts = createRoute({
   method: "get",
@@ -139,13 +122,7 @@ const reassign = createRoute({
   ...ACTING,
   request: {
     params: idParam,
-    body: jsonBody(
-      z.strictObject({
-        courierId: idSchema,
-        courierVersion: z.int().min(0).optional(),
-        reason: reasonText.optional(),
-      }).openapi("Reassign"),
-    ),
+    body: jsonBody(reassignSchema),
   },
   responses: {
     200: answers("The order", orderSchema),

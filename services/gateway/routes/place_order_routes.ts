@@ -6,7 +6,14 @@ import { hashToken, hexOf } from "shared/auth/token.ts";
 import { problemBody, ProblemError } from "shared/problem/problem.ts";
 import { access, principalOf } from "../access.ts";
 import type { GatewayDeps } from "../deps.ts";
-import { answers, createRoutes, type GatewayContext, jsonBody, problems } from "../http.ts";
+import {
+  answers,
+  createRoutes,
+  type GatewayContext,
+  IDEMPOTENCY_KEY,
+  jsonBody,
+  problems,
+} from "../http.ts";
 import { idempotencyKey } from "../idempotency.ts";
 import { requireParty } from "../order_parties.ts";
 import {
@@ -59,6 +66,7 @@ const place = createRoute({
   description: "Send an Idempotency-Key: a lost answer is then resolved by sending it again. An " +
     "`externalId` does the same, for ever.",
   ...PLACING,
+  parameters: [IDEMPOTENCY_KEY],
   request: { body: jsonBody(placeOrderSchema) },
   responses: {
     200: answers("The order that has this externalId already", orderSchema),
@@ -75,6 +83,7 @@ const batch = createRoute({
   description: "Each order is a transaction of its own: some may be placed and others refused. " +
     "With an Idempotency-Key each order has a key of its own, made of it and its index.",
   ...PLACING,
+  parameters: [IDEMPOTENCY_KEY],
   request: { body: jsonBody(batchSchema) },
   responses: {
     200: answers("What came of each order, in the order of the request", batchResultSchema),
@@ -88,6 +97,7 @@ const reorder = createRoute({
   tags: ["orders"],
   summary: "Place the same order again, at today's prices",
   ...PLACING,
+  parameters: [IDEMPOTENCY_KEY],
   request: { params: idParam, body: jsonBody(reorderSchema) },
   responses: {
     200: answers("The order that has this externalId already", orderSchema),

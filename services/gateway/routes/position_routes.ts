@@ -13,7 +13,7 @@ const POSITIONS: CacheKind = { name: "position", maxCharacters: 1_024 };
 const POSITION_TTL_MS = 15_000;
 const REDIS_TIMEOUT_MS = 25;
 
-const positionSchema = z.object({
+export const positionSchema = z.object({
   position: z.object({
     ...pointSchema.shape,
     accuracyM: z.number().optional(),

@@ -1,3 +1,4 @@
+import type { Vehicle } from "shared/streets/vehicle.ts";
 import { isCarried, type OrderState } from "shared/orders/lifecycle.ts";
 import { type PlaceJson, placeJson } from "shared/orders/offer_view.ts";
 import type { PlannedShift } from "shared/orders/planned_shifts.ts";
@@ -9,7 +10,7 @@ export interface CourierView {
   readonly name: string;
   readonly region: string;
   readonly shard: number;
-  readonly vehicle: string;
+  readonly vehicle: Vehicle;
   readonly capacity: number;
   readonly activeAssignments: number;
   readonly maxLoadG: number | null;
