@@ -1,7 +1,7 @@
 /**
  * The gateway in this process on real stores, asked through its fetch handler. Every answer is held
- * to what all answers promise: a request id, no server error, and refusals as problems without a
- * word about the inside.
+ * to what all answers promise: a request id, no server error, refusals as problems without a word
+ * about the inside, and whatever the OpenAPI document says of the operation.
  */
 import assert from "node:assert/strict";
 import { Credentials } from "shared/auth/credentials.ts";
@@ -26,6 +26,8 @@ import { createGatewayMetrics } from "../../services/gateway/metrics.ts";
 import { OrderCache } from "../../services/gateway/order_cache.ts";
 import { createLimits } from "../../services/gateway/middleware/limits.ts";
 import { Zones } from "../../services/gateway/zones.ts";
+import { apiDocument } from "./api_document.ts";
+import { assertConforms } from "./conformance.ts";
 import { insertAccount } from "./fixtures.ts";
 import { scriptsWith } from "./stand_ins.ts";
 import type { TestStores } from "./stores.ts";
@@ -135,7 +137,9 @@ export function startGateway(
     logLines,
     call: async (method, path, options = {}) => {
       const response = await app.fetch(requestOf(method, path, options));
-      return await checked(`${method} ${path}`, response, options.allowed);
+      const answer = await checked(`${method} ${path}`, response, options.allowed);
+      assertConforms(await apiDocument(), method, path, answer);
+      return answer;
     },
     tokenOf,
     signIn: async (role) => {
