@@ -1,11 +1,18 @@
 /**
- * The public API as typed calls; nothing else in the simulator knows its URLs.
+ * The public API as typed calls: requests and answers are those of its OpenAPI document. Only the
+ * paths of ingest and the tracker, which have no document, stand here.
  *
  * Contract: every call ends by its time limit or when `stop` aborts, whichever is first. It resolves
  * with a checked value or rejects with `ApiError`; it never retries (callers know what may be
  * repeated) and never logs.
  */
 import { z } from "zod";
+import {
+  type ApiAnswer,
+  type ApiInput,
+  apiRequest,
+  type OperationName,
+} from "shared/client/api_request.ts";
 import type { Point } from "shared/geo/point.ts";
 import type { OrderState } from "shared/orders/lifecycle.ts";
 import {
@@ -85,10 +92,24 @@ interface Call {
   readonly timeoutMs?: number;
 }
 
-/** A merchant's step on an order, as named in its URL. */
-export type MerchantAction = "confirm" | "prepare" | "ready";
-/** A courier's report on an order, as named in its URL. */
-export type Milestone = "picked-up" | "in-transit" | "delivered";
+/** A merchant's steps on an order, and the operations behind them. */
+const MERCHANT_ACTIONS = {
+  confirm: "confirmOrder",
+  prepare: "prepareOrder",
+  ready: "markOrderReady",
+} as const;
+export type MerchantAction = keyof typeof MERCHANT_ACTIONS;
+
+/** A courier's reports on an order, and the operations behind them. */
+const MILESTONES = {
+  "picked-up": "reportPickedUp",
+  "in-transit": "reportInTransit",
+  "delivered": "reportDelivered",
+} as const;
+export type Milestone = keyof typeof MILESTONES;
+
+/** `unknown` where a schema takes all that an answer may be; else nothing fits. */
+type Reader<Answer, Schema extends z.ZodType> = Answer extends z.input<Schema> ? unknown : never;
 
 export class ApiClient {
   readonly #options: ApiClientOptions;
@@ -104,44 +125,41 @@ export class ApiClient {
   }
 
   signIn(email: string, password: string) {
-    return this.#json("POST", "/api/v1/auth/login", signedInSchema, { body: { email, password } });
+    return this.#ask("login", { body: { email, password } }, signedInSchema);
   }
 
   courier(token: string) {
-    return this.#json("GET", "/api/v1/courier/me", courierSchema, { token });
+    return this.#ask("getOwnCourier", {}, courierSchema, { token });
   }
 
   goOnline(token: string) {
-    return this.#json("POST", "/api/v1/courier/online", courierSchema, { token });
+    return this.#ask("goOnline", {}, courierSchema, { token });
   }
 
   async offers(token: string) {
-    return (await this.#json("GET", "/api/v1/courier/offers", itemsOf(offerSchema), { token }))
-      .items;
+    return (await this.#ask("listOffers", {}, itemsOf(offerSchema), { token })).items;
   }
 
   acceptOffer(token: string, offerId: string) {
-    return this.#empty("POST", `/api/v1/courier/offers/${offerId}/accept`, { token });
+    return this.#tell("acceptOffer", { path: { id: offerId } }, { token });
   }
 
   rejectOffer(token: string, offerId: string) {
-    return this.#empty("POST", `/api/v1/courier/offers/${offerId}/reject`, { token, body: {} });
+    return this.#tell("rejectOffer", { path: { id: offerId }, body: {} }, { token });
   }
 
   async assignments(token: string) {
-    const schema = itemsOf(assignmentSchema);
-    return (await this.#json("GET", "/api/v1/courier/assignments", schema, { token })).items;
+    return (await this.#ask("listAssignments", {}, itemsOf(assignmentSchema), { token })).items;
   }
 
   report(token: string, orderId: string, milestone: Milestone) {
-    const path = `/api/v1/courier/orders/${orderId}/${milestone}`;
-    return this.#json("POST", path, orderSchema.pick({ status: true }), { token });
+    const schema = orderSchema.pick({ status: true });
+    return this.#ask(MILESTONES[milestone], { path: { id: orderId } }, schema, { token });
   }
 
   /** A one-use URL of the courier's channel. It holds a ticket: never log it. */
   async channelUrl(token: string): Promise<string> {
-    const path = "/api/v1/courier/channel-tickets";
-    const { ticket } = await this.#json("POST", path, ticketSchema, { token });
+    const { ticket } = await this.#ask("createChannelTicket", {}, ticketSchema, { token });
     const url = new URL(`${this.#bases.tracker}/api/v1/courier/channel`);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     url.searchParams.set("ticket", ticket);
@@ -173,47 +191,40 @@ export class ApiClient {
   }
 
   async merchantOrders(token: string, status: OrderState) {
-    const path = `/api/v1/merchant/orders?status=${status}&limit=${LIST_LIMIT}`;
-    return (await this.#json("GET", path, itemsOf(orderSchema), { token })).items;
+    const query = { status, limit: LIST_LIMIT };
+    return (await this.#ask("listMerchantOrders", { query }, itemsOf(orderSchema), { token }))
+      .items;
   }
 
   advanceOrder(token: string, orderId: string, action: MerchantAction) {
-    const path = `/api/v1/merchant/orders/${orderId}/${action}`;
-    return this.#json("POST", path, orderSchema, { token });
+    return this.#ask(MERCHANT_ACTIONS[action], { path: { id: orderId } }, orderSchema, { token });
   }
 
   merchant(token: string, merchantId: string) {
-    return this.#json("GET", `/api/v1/merchants/${merchantId}`, merchantSchema, { token });
+    return this.#ask("getMerchant", { path: { id: merchantId } }, merchantSchema, { token });
   }
 
-  async merchantsNear(token: string, centre: Point, radiusM: number) {
-    const query = new URLSearchParams({
-      lat: String(centre.lat),
-      lon: String(centre.lon),
-      radiusM: String(Math.ceil(radiusM)),
-      limit: String(MERCHANTS_LIMIT),
-    });
-    const path = `/api/v1/merchants?${query}`;
-    return (await this.#json("GET", path, itemsOf(merchantSchema), { token })).items;
+  async merchantsNear(token: string, { lat, lon }: Point, radiusM: number) {
+    const query = { lat, lon, radiusM: Math.ceil(radiusM), limit: MERCHANTS_LIMIT };
+    return (await this.#ask("listMerchants", { query }, itemsOf(merchantSchema), { token })).items;
   }
 
   async menu(token: string, merchantId: string) {
-    const path = `/api/v1/merchants/${merchantId}/menu`;
-    return (await this.#json("GET", path, itemsOf(menuItemSchema), { token })).items;
+    const input = { path: { id: merchantId } };
+    return (await this.#ask("getMenu", input, itemsOf(menuItemSchema), { token })).items;
   }
 
   placeOrder(token: string, idempotencyKey: string, body: NewOrder) {
-    return this.#json("POST", "/api/v1/orders", orderSchema.pick({ id: true }), {
+    return this.#ask("placeOrder", { body }, orderSchema.pick({ id: true }), {
       token,
-      body,
       headers: { "idempotency-key": idempotencyKey },
     });
   }
 
   /** A one-use ticket for the live track of an order of the caller's. */
   async trackTicket(token: string, orderId: string): Promise<string> {
-    const path = `/api/v1/orders/${orderId}/track-tickets`;
-    return (await this.#json("POST", path, ticketSchema, { token })).ticket;
+    const input = { path: { id: orderId } };
+    return (await this.#ask("createTrackTicket", input, ticketSchema, { token })).ticket;
   }
 
   /**
@@ -231,16 +242,38 @@ export class ApiClient {
     });
   }
 
-  #json<Schema extends z.ZodType>(method: string, path: string, schema: Schema, call: Call) {
-    return this.#exchange(method, path, call, async (response) => {
-      return checked(path, response.status, schema, await response.text());
+  /**
+   * Asks for what an operation answers, and reads of it what `schema` names. A schema that would
+   * refuse what the API documents does not compile.
+   */
+  #ask<Name extends OperationName, Schema extends z.ZodType>(
+    name: Name,
+    input: ApiInput<Name>,
+    schema: Schema & Reader<ApiAnswer<Name>, Schema>,
+    call: Call = {},
+  ): Promise<z.output<Schema>> {
+    const { method, path, body } = apiRequest(name, input);
+    return this.#json(method, path, schema, { ...call, ...(body === undefined ? {} : { body }) });
+  }
+
+  /** Asks for something whose answer does not matter. */
+  #tell<Name extends OperationName>(name: Name, input: ApiInput<Name>, call: Call): Promise<void> {
+    const { method, path, body } = apiRequest(name, input);
+    const whole = { ...call, ...(body === undefined ? {} : { body }) };
+    return this.#exchange(method, path, whole, async (response) => {
+      // An unread body would keep its connection from being used again.
+      await response.arrayBuffer();
     });
   }
 
-  #empty(method: string, path: string, call: Call): Promise<void> {
+  #json<Schema extends z.ZodType>(
+    method: string,
+    path: string,
+    schema: Schema,
+    call: Call,
+  ): Promise<z.output<Schema>> {
     return this.#exchange(method, path, call, async (response) => {
-      // An unread body would keep its connection from being used again.
-      await response.arrayBuffer();
+      return checked(path, response.status, schema, await response.text());
     });
   }
 

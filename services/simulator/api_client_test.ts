@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { problemResponse } from "shared/problem/problem.ts";
 import { ApiClient, ApiError } from "./api_client.ts";
+import type { NewOrder } from "./api_shapes.ts";
 import type { ServiceName } from "./reachability.ts";
 
 /** A client of a server that answers every request by `handler`. */
@@ -45,7 +46,7 @@ Deno.test("ApiClient sends the token, the key and the body, and reads the answer
     merchantId: "m",
     items: [{ menuItemId: "a", quantity: 1 }],
     dropoff: { lat: 57.7, lon: 11.9 },
-  } as const;
+  } satisfies NewOrder;
   await withServer(async (request) => {
     assert.equal(new URL(request.url).pathname, "/api/v1/orders");
     assert.equal(request.headers.get("authorization"), "Bearer secret");

@@ -3,6 +3,7 @@
  * the API may grow, and a client must not care.
  */
 import { z } from "zod";
+import type { PlaceOrder } from "shared/client/api_types.ts";
 import { pointSchema } from "shared/geo/point_schema.ts";
 import { ORDER_KINDS, ORDER_STATES } from "shared/orders/lifecycle.ts";
 import { VEHICLES } from "shared/streets/vehicle.ts";
@@ -110,9 +111,4 @@ export interface Fix {
 }
 
 /** The order a simulated customer sends. */
-export interface NewOrder {
-  readonly kind: "marketplace";
-  readonly merchantId: string;
-  readonly items: readonly { readonly menuItemId: string; readonly quantity: number }[];
-  readonly dropoff: { readonly lat: number; readonly lon: number };
-}
+export type NewOrder = Extract<PlaceOrder, { kind: "marketplace" }>;
