@@ -4,7 +4,9 @@
  * Contract: files `NNN_name.sql` run in order, each in a transaction of its own together with its
  * row in `schema_migrations`. One advisory lock makes any number of starters take turns; who comes
  * second finds the work done. An applied file must not change (its SHA-256 is kept). A file whose
- * first line says `-- destructive` loses data and runs only when confirmed.
+ * first line says `-- destructive` loses data and runs only when confirmed. One whose first line
+ * says `-- additive` takes nothing away that the version before it uses: that version may go on
+ * working beside the new one, start again, and come back (a rolling deployment, a rollback).
  */
 import {
   connectSql,
@@ -80,9 +82,12 @@ async function applyAll(
       checksum text not null,
       applied_at timestamptz not null default clock_timestamp()
     )`;
+  await sql`
+    alter table schema_migrations
+    add column if not exists is_additive boolean not null default false`;
   const pending = pendingFiles(files, await appliedMigrations(sql));
   for (const file of pending) {
-    if (isDestructive(file) && options.confirmDestructive !== true) {
+    if (isMarked(file, "destructive") && options.confirmDestructive !== true) {
       throw new MigrationError(
         `Cannot apply ${file.name}: it is marked destructive: run again with --confirm`,
       );
@@ -98,8 +103,8 @@ async function applyOne(sql: Sql, file: MigrationFile): Promise<void> {
     await sql.begin(async (tx) => {
       await tx.unsafe(file.text);
       await tx`
-        insert into schema_migrations (number, name, checksum)
-        values (${file.number}, ${file.name}, ${file.checksum})`;
+        insert into schema_migrations (number, name, checksum, is_additive)
+        values (${file.number}, ${file.name}, ${file.checksum}, ${isMarked(file, "additive")})`;
     });
   } catch (error) {
     const reported = serverError(error);
@@ -142,8 +147,8 @@ export function pendingFiles(
   return files.filter((file) => !done.has(file.number));
 }
 
-function isDestructive(file: MigrationFile): boolean {
-  return file.text.trimStart().toLowerCase().startsWith("-- destructive");
+function isMarked(file: MigrationFile, mark: "additive" | "destructive"): boolean {
+  return file.text.trimStart().toLowerCase().startsWith(`-- ${mark}`);
 }
 
 /** Reads and checks the folder: unique numbers from 001 without a hole. */
@@ -177,24 +182,27 @@ async function sha256(text: string): Promise<string> {
 }
 
 /**
- * Refuses to run on a schema this version does not know. A newer schema is as unknown as an older
- * one: the code was not tested on it.
+ * Refuses to run on a schema this version does not know. A newer one is known as far as it only
+ * adds to ours: the code was not tested on any other.
  *
  * @throws MigrationError in one sentence that says what to run.
  */
 export async function requireSchema(sql: Sql, newestNumber: number): Promise<void> {
-  let found: number;
+  let found = { number: 0, isKnown: true };
   try {
-    const [row] = await sql<{ number: number | null }[]>`
-      select max(number) as number from schema_migrations`;
-    found = row?.number ?? 0;
+    // Through JSON, because a database that no present version has migrated lacks the column.
+    const [row] = await sql<{ number: number | null; isKnown: boolean }[]>`
+      select max(number) as number,
+        coalesce(bool_and(coalesce((to_jsonb(m) ->> 'is_additive')::boolean, false))
+          filter (where number > ${newestNumber}), true) as is_known
+      from schema_migrations m`;
+    found = { number: row?.number ?? 0, isKnown: row?.isKnown ?? true };
   } catch (error) {
     if (!isSqlState(error, SQLSTATE.undefinedTable)) throw error;
-    found = 0;
   }
-  if (found === newestNumber) return;
-  const action = found < newestNumber ? "run `deno task migrate`" : "run a newer version";
+  if (found.number >= newestNumber && found.isKnown) return;
+  const action = found.number < newestNumber ? "run `deno task migrate`" : "run a newer version";
   throw new MigrationError(
-    `Cannot use the database: its schema must be at ${newestNumber}: it is at ${found}: ${action}`,
+    `Cannot use the database: its schema must be at ${newestNumber}: it is at ${found.number}: ${action}`,
   );
 }

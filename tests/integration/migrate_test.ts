@@ -194,6 +194,27 @@ Deno.test("requireSchema() says in one sentence what to run", async () => {
   });
 });
 
+Deno.test("requireSchema() takes a newer schema as long as every newer file only adds", async () => {
+  const files = {
+    "001_a.sql": "select 1;",
+    "002_b.sql": "-- additive: a table\ncreate table b ();",
+  };
+  await withMigrations(files, async ({ run, sql, folder }) => {
+    await run();
+    await requireSchema(sql, 1);
+    await Deno.writeTextFile(`${folder}/003_c.sql`, "-- why\ndrop table b;");
+    await run();
+    await requireSchema(sql, 3);
+    await assert.rejects(
+      requireSchema(sql, 1),
+      says("Cannot use the database: its schema must be at 1: it is at 3: run a newer version"),
+    );
+    await sql`alter table schema_migrations drop column is_additive`;
+    await requireSchema(sql, 3);
+    await assert.rejects(requireSchema(sql, 2), MigrationError);
+  });
+});
+
 Deno.test("SCHEMA_VERSION is the number of the newest file", async () => {
   const files = await readMigrations(PROJECT_MIGRATIONS);
   assert.equal(files.at(-1)?.number, SCHEMA_VERSION);
