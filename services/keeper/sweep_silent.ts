@@ -90,10 +90,10 @@ async function takeOffline(options: SweepOptions, courierId: string): Promise<vo
   options.notifyOutbox();
 }
 
-/** Redis thinks the courier is on shift, Postgres does not: say it again. */
+/** Redis thinks the courier is on shift, Postgres does not: say it again, or forget who never was. */
 async function restate({ sql, availability }: SweepOptions, courierId: string): Promise<void> {
   const [courier] = await sql<{ status: CourierStatus; version: number }[]>`
     select status, version from couriers where id = ${courierId}`;
-  if (courier === undefined) return;
+  if (courier === undefined) return await availability.forget(courierId);
   await availability.applyStatus(courierId, courier.status, courier.version);
 }

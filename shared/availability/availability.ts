@@ -6,6 +6,7 @@ import {
   APPLY_FIXES,
   APPLY_STATUS,
   COURIER_TTL_S,
+  FORGET_COURIER,
   HIDDEN_AFTER_MS,
   OFFLINE_AFTER_MS,
   SWEEP_SILENT,
@@ -85,6 +86,16 @@ export class Availability {
     ];
     const args = [HIDDEN_AFTER_MS, OFFLINE_AFTER_MS, MAX_SWEPT];
     return await runScript(this.#redis, SWEEP_SILENT, keys, args) as string[];
+  }
+
+  /** Forgets a courier that Postgres does not know. */
+  async forget(courierId: string): Promise<void> {
+    const keys = [
+      this.#keys.couriersGeo(this.#partition),
+      this.#keys.couriersSeen(this.#partition),
+      this.#keys.courier(this.#partition, courierId),
+    ];
+    await runScript(this.#redis, FORGET_COURIER, keys, [courierId]);
   }
 
   /** Starts the silence clock of couriers on shift that Redis does not know. */

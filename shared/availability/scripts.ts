@@ -133,3 +133,17 @@ export const WATCH_SILENCE: Script = {
     end
     return added`,
 };
+
+/**
+ * Forgets a courier that Postgres does not know, so that nobody asks about it again. One that comes
+ * to exist meanwhile is unknown here, and read from Postgres with its next fix.
+ *
+ * KEYS 1 geo, 2 seen, 3 courier hash · ARGV 1 courier id
+ */
+export const FORGET_COURIER: Script = {
+  name: "forget_courier",
+  lua: `
+    redis.call('ZREM', KEYS[1], ARGV[1])
+    redis.call('ZREM', KEYS[2], ARGV[1])
+    return redis.call('DEL', KEYS[3])`,
+};

@@ -205,6 +205,19 @@ Deno.test("sweepOnce() tells Redis again what Postgres has decided before", asyn
   });
 });
 
+Deno.test("sweepOnce() forgets a courier that Postgres does not know", async () => {
+  await withSweeper(async (sweeper, { redis, keys }) => {
+    const id = crypto.randomUUID();
+    await sweeper.availability.applyStatus(id, "available", 1);
+    const fix = { ...HERE, recordedAt: new Date().toISOString() };
+    await sweeper.availability.applyFixes([{ courierId: id, fix }]);
+    await sweeper.heard(id, OFFLINE_AFTER_MS + 1_000);
+    await sweeper.listenLongEnough();
+    assert.equal(await redis.zscore(keys.couriersSeen(PARTITION), id), null);
+    assert.equal(await redis.exists(keys.courier(PARTITION, id)), 0);
+  });
+});
+
 Deno.test("sweepSilent() hides every silent courier, however many there are", async () => {
   await withSweeper(async (sweeper, stores) => {
     const { redis, keys } = stores;
