@@ -3,68 +3,12 @@ import { Registry } from "prom-client";
 import { distanceM } from "shared/geo/distance.ts";
 import { silentLog } from "shared/log/log.ts";
 import { findNearestStreet } from "shared/streets/nearest_street.ts";
-import { type Simulator, type SimulatorOptions, startSimulator } from "./app.ts";
+import { startSimulator } from "./app.ts";
 import { eventually } from "./testing/eventually.ts";
-import { FakeApi, refusal } from "./testing/fake_api.ts";
+import { type FakeApi, refusal } from "./testing/fake_api.ts";
 import { smallTown } from "./testing/small_town.ts";
+import { COURIER, MERCHANT, onStage, SPEED } from "./testing/stage.ts";
 import { createWorldClock } from "./world_clock.ts";
-
-/** A second of the agents' time is 10 ms. */
-const HURRY = 100;
-/** A bicycle then covers a block of the town in half a second of that time. */
-const SPEED = 100;
-const COURIER = "courier-1@town.demo";
-const MERCHANT = "merchant-1@town.demo";
-
-interface Stage {
-  readonly api: FakeApi;
-  readonly town: ReturnType<typeof smallTown>;
-  readonly registry: Registry;
-  readonly nowMs: () => number;
-  start(options?: Partial<SimulatorOptions>): Simulator;
-  metric(name: string, labels?: Record<string, string>): Promise<number>;
-}
-
-async function onStage(couriers: number, test: (stage: Stage) => Promise<void>): Promise<void> {
-  const clock = createWorldClock(HURRY);
-  const api = new FakeApi(clock);
-  const town = smallTown(couriers);
-  const location = town.merchantLocation;
-  api.merchants.push({ id: "m-1", location, preparationMinutes: 10, open: true });
-  const registry = new Registry();
-  const simulators: Simulator[] = [];
-  const start: Stage["start"] = (options = {}) => {
-    registry.clear();
-    const simulator = startSimulator({
-      apiUrl: api.url,
-      ingestUrl: api.url,
-      trackerUrl: api.url,
-      password: "p",
-      customersEnabled: false,
-      orderIntervalS: 5,
-      courierLimit: 1_000,
-      speed: SPEED,
-      seed: 1,
-      ...options,
-    }, { city: town.city, router: town.router, log: silentLog, registry, clock });
-    simulators.push(simulator);
-    return simulator;
-  };
-  const metric: Stage["metric"] = async (name, labels = {}) => {
-    const { values } = await registry.getSingleMetric(name)?.get() ?? { values: [] };
-    return values
-      .filter((entry) =>
-        Object.entries(labels).every(([label, value]) => entry.labels[label] === value)
-      )
-      .reduce((sum, { value }) => sum + value, 0);
-  };
-  try {
-    await test({ api, town, registry, start, metric, nowMs: clock.nowMs });
-  } finally {
-    for (const simulator of simulators) await simulator.stop();
-    await api.stop();
-  }
-}
 
 function corner(town: ReturnType<typeof smallTown>) {
   const { south, west } = town.network.bounds;
@@ -320,6 +264,27 @@ Deno.test("a merchant learns of what others did with its orders", async () => {
     await api.until("the order ready", () => order.status === "ready_for_pickup");
     assert.equal(await metric("simulator_merchant_steps_total", { step: "confirm" }), 0);
     assert.equal(api.pathsOf(MERCHANT, "POST").filter((path) => path.endsWith("/ready")).length, 1);
+  });
+});
+
+Deno.test("a merchant whose answer was lost finds out at once what became of the order", async () => {
+  await onStage(0, async ({ api, start, town }) => {
+    const order = api.addOrder({
+      merchantId: "m-1",
+      pickup: town.merchantLocation,
+      dropoff: corner(town),
+    });
+    api.intercept = ({ path }) => {
+      if (!path.endsWith("/confirm") || order.status !== "placed") return undefined;
+      api.setStatus(order, "confirmed");
+      return refusal("service.unavailable");
+    };
+    start();
+    await api.until("the order ready", () => order.status === "ready_for_pickup");
+    const { confirmed = "", preparing = "" } = order.stateTimes;
+    // All orders are read again every 30 s anyway.
+    const waitedMs = Date.parse(preparing) - Date.parse(confirmed);
+    assert.ok(waitedMs < 20_000, `the order waited ${waitedMs} ms`);
   });
 });
 

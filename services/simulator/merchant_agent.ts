@@ -106,7 +106,13 @@ export class MerchantAgent {
       this.#orders.set(order.id, advanced);
       metrics.merchantSteps.inc({ step: action });
     } catch (error) {
-      if (!(error instanceof ApiError) || error.transient || error.status === 401) throw error;
+      if (error instanceof ApiError && error.transient) {
+        // It may have arrived nevertheless: an order that is no longer "placed" would be forgotten
+        // until the next reading of all orders.
+        this.#resyncedAtMs = 0;
+        throw error;
+      }
+      if (!(error instanceof ApiError) || error.status === 401) throw error;
       // Somebody else moved it, or it was cancelled: learn what it is now.
       log.debug("order moved elsewhere", { orderId: order.id, code: error.code });
       this.#orders.delete(order.id);
