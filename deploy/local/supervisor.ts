@@ -101,6 +101,11 @@ export class Supervisor {
     return this.#get(name).kill(signal);
   }
 
+  /** Ends one service for good, as `stopAll` does; the others go on. */
+  async stop(name: string): Promise<void> {
+    await this.#get(name).stop();
+  }
+
   /** Calls back for each event until the returned function is called. */
   subscribe(listener: (event: ProcessEvent) => void): () => void {
     this.#listeners.add(listener);

@@ -17,8 +17,7 @@ export async function installNotary(sql: Sql): Promise<void> {
       insert into chaos.offers_made (offer_id, owner)
       select new.id, (
         select l.owner from public.leases l join public.orders o on o.id = new.order_id
-        where l.name = format('consumer:matcher:%s:%s', o.region, o.shard)
-          and l.expires_at >= clock_timestamp());
+        where l.name = format('consumer:matcher:%s:%s', o.region, o.shard));
       return null;
     end $$;
     create trigger note_offer after insert on public.offers

@@ -4,6 +4,7 @@ import type { ServiceName } from "./world.ts";
 const HOST = "127.0.0.1";
 export const CITY_FOLDER = "data/gridtown";
 export const PASSWORD = "chaos-password-1";
+export const SECRET_KEY = "of-the-chaos-tests-and-nothing-else";
 /** Kitchens and couriers this much faster; offers, heartbeats and leases keep real time. */
 const SPEED = 100;
 
@@ -51,6 +52,6 @@ export function processEnv(service: ServiceName, around: Surroundings): Record<s
     PUBLIC_URL: around.apiUrl,
     TRACKER_URL: around.urlOf("tracker"),
     CITIES: CITY_FOLDER,
-    SECRET_KEY: "of-the-chaos-tests-and-nothing-else",
+    SECRET_KEY,
   };
 }

@@ -17,7 +17,6 @@ import { connectSql, type Sql } from "shared/sql/connect.ts";
 import { migrate } from "shared/sql/migrate.ts";
 import { chooseLocalPlace, PROJECT_DIR } from "../../deploy/local/data_dir.ts";
 import { seedCity } from "../../deploy/local/demo/seed.ts";
-import { freePort } from "../../deploy/local/ports.ts";
 import { type Servers, startServers } from "../../deploy/local/servers.ts";
 import { readTasks, serviceCommand, type Tasks } from "../../deploy/local/service_command.ts";
 import { type ServiceSpec, Supervisor } from "../../deploy/local/supervisor.ts";
@@ -26,7 +25,8 @@ import { Customers } from "./customers.ts";
 import { FaultProxy, through } from "./fault_proxy.ts";
 import { History } from "./history.ts";
 import { installNotary } from "./notary.ts";
-import { CITY_FOLDER, PASSWORD, processEnv } from "./process_env.ts";
+import { ownPort } from "./own_ports.ts";
+import { CITY_FOLDER, PASSWORD, processEnv, SECRET_KEY } from "./process_env.ts";
 import { SmallDisk } from "./small_disk.ts";
 import { TrackWatcher } from "./watcher.ts";
 
@@ -45,6 +45,8 @@ export interface WorldOptions {
   readonly watchersDrop?: boolean;
   /** Further processes of a service, by the name they get: `{"matcher-2": "matcher"}`. */
   readonly extra?: Readonly<Record<string, ServiceName>>;
+  /** Processes that `startLater` will start; balancers know them from the beginning. */
+  readonly later?: Readonly<Record<string, ServiceName>>;
   /** Services with a load balancer before all their processes, for whoever talks to them. */
   readonly balanced?: readonly ServiceName[];
   /** Processes whose wall clock signals can move (see moved_clock.ts). */
@@ -128,7 +130,13 @@ export class ChaosWorld {
       : undefined;
     let servers: Servers;
     try {
-      servers = await startServers({ place, durable: true, say: (line) => lines.push(line) });
+      servers = await startServers({
+        place,
+        durable: true,
+        postgresPort: ownPort(),
+        redisPort: ownPort(),
+        say: (line) => lines.push(line),
+      });
       disk?.detach();
     } catch (error) {
       disk?.[Symbol.dispose]();
@@ -159,6 +167,7 @@ export class ChaosWorld {
     const { databaseUrl, redisUrl } = this.servers;
     return [
       PASSWORD,
+      SECRET_KEY,
       `@${this.city.region.id}.demo`,
       new URL(databaseUrl).password,
       new URL(redisUrl).password,
@@ -179,7 +188,7 @@ export class ChaosWorld {
   }
 
   urlOf(process: string): string {
-    const port = this.#ports.get(process) ?? freePort();
+    const port = this.#ports.get(process) ?? ownPort();
     this.#ports.set(process, port);
     return `http://${HOST}:${port}`;
   }
@@ -198,8 +207,20 @@ export class ChaosWorld {
 
   /** Every process of a service, the one of its name first. */
   processesOf(service: ServiceName): string[] {
-    const extra = Object.entries(this.#options.extra ?? {});
+    const extra = Object.entries({ ...this.#options.extra, ...this.#options.later });
     return [service, ...extra.filter(([, of]) => of === service).map(([process]) => process)];
+  }
+
+  /** Starts the processes of `later` from another copy of the project, all at the same time. */
+  async startLater(projectDir: string): Promise<void> {
+    const tasks = await readTasks(join(projectDir, "deno.json"));
+    const later = Object.entries(this.#options.later ?? {});
+    await this.supervisor.start(
+      ...later.map(([process, service]) => ({
+        ...this.#spec(process, service, tasks),
+        cwd: projectDir,
+      })),
+    );
   }
 
   async stop(): Promise<void> {

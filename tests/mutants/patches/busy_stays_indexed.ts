@@ -1,0 +1,21 @@
+import { type Mutant, QUIET } from "../mutant.ts";
+
+export const mutant: Mutant = {
+  name: "busy courier stays in the index",
+  breaks: "the index keeps a courier that became busy",
+  edits: [
+    {
+      file: "shared/availability/scripts.ts",
+      find: `    else
+      redis.call('ZREM', KEYS[1], ARGV[1])
+    end
+    if ARGV[2] == 'offline' then`,
+      replace: `    elseif ARGV[2] ~= 'busy' then
+      redis.call('ZREM', KEYS[1], ARGV[1])
+    end
+    if ARGV[2] == 'offline' then`,
+    },
+  ],
+  detector: QUIET,
+  says: /I4 .*was in the index while its hash said busy/,
+};
