@@ -6,7 +6,7 @@ export const mutant: Mutant = {
   edits: [
     {
       file: "services/keeper/fire_timers.ts",
-      find: `      await TIMER_HANDLERS[timer.kind](tx, timer);
+      find: `      await handlers[timer.kind](tx, timer);
 `,
       replace: "",
     },
