@@ -101,7 +101,10 @@ function useMiddleware(app: GatewayApp, deps: GatewayDeps): void {
     await next();
     const refusal = quotaRefusal(c);
     if (refusal !== undefined) c.res = refusal;
-    for (const [name, value] of Object.entries(limitHeaders(c.env.context))) c.header(name, value);
+    const { headers } = c.res;
+    for (const [name, value] of Object.entries(limitHeaders(c.env.context))) {
+      headers.set(name, value);
+    }
     c.env.context.route = routePath(c, -1);
     if (!c.res.headers.has("cache-control")) c.header("cache-control", PRIVATE);
   });

@@ -1,5 +1,5 @@
 import type { EventInput } from "shared/events/catalogue.ts";
-import { appendEvents } from "shared/outbox/append.ts";
+import { insertEvents } from "shared/outbox/append.ts";
 import type { Tx } from "shared/sql/connect.ts";
 import type { Deed } from "./actor.ts";
 
@@ -23,11 +23,15 @@ export async function appendOrderEvents(
 ): Promise<void> {
   if (events.length === 0) return;
   const { id, version, region, shard } = order;
-  await appendEvents(tx, { kind: "order", id, version, region, shard }, events);
+  // One statement: the history need not look up what was just written.
   await tx`
+    with appended as (
+      ${insertEvents(tx, { kind: "order", id, version, region, shard }, events)}
+      returning aggregate_version, event_index, event_id, type, occurred_at, data
+    )
     insert into order_history (order_id, order_version, event_index, event_id, type, occurred_at,
       actor_role, actor_id, reason, data)
     select ${id}, aggregate_version, event_index, event_id, type, occurred_at,
       ${deed.role}, ${deed.accountId ?? null}, ${deed.reason ?? null}, data::jsonb
-    from outbox where key = ${id} and aggregate_version = ${version}`;
+    from appended`;
 }

@@ -22,11 +22,15 @@ export async function appendEvents(
   aggregate: Aggregate,
   events: readonly EventInput[],
 ): Promise<void> {
-  if (events.length === 0) return;
+  if (events.length > 0) await insertEvents(tx, aggregate, events);
+}
+
+/** The statement that appends events, for a larger one that also keeps them elsewhere. */
+export function insertEvents(tx: Tx, aggregate: Aggregate, events: readonly EventInput[]) {
   const { id, version, region, shard } = aggregate;
   // Arrays keep the text the same for any number of events, so that it is prepared once: a row of
   // parameters for each event costs Postgres more than storing the event does.
-  await tx`
+  return tx`
     insert into outbox (event_id, type, version, region, shard, key, aggregate_version,
       event_index, trace, data)
     select event_id, type, event_version, ${region}, ${shard}, ${id}, ${version},

@@ -96,20 +96,46 @@ export class Statement<Rows extends readonly object[]> implements Promise<RowsOf
 
 /** Names of statements whose text never changes: one per place in the source. */
 const names = new WeakMap<readonly string[], string>();
+/**
+ * Names of statements that are put together from parts, by their text: to plan the reading of an
+ * order anew costs Postgres more than to run it.
+ */
+const composedNames = new Map<string, string>();
+/** There are some dozens; beyond this a text is taken to be different each time and not named. */
+const MAX_COMPOSED_NAMES = 300;
 let nameCount = 0;
 
 /** Turns a statement into text with numbered parameters. */
 export function compile(statement: Statement<readonly object[]>): CompiledQuery {
   const values: unknown[] = [];
-  const state = { values, isStatic: true };
+  const state = { values, isNameable: true, isComposed: false };
   const text = append(statement, state);
-  return { text, values, name: state.isStatic ? nameOf(statement.strings) : undefined };
+  return { text, values, name: nameFor(statement, text, state) };
 }
 
 interface CompileState {
   readonly values: unknown[];
-  /** Whether every part is a plain parameter. */
-  isStatic: boolean;
+  /** Whether the text is one of few: no names and no rows of varying number are in it. */
+  isNameable: boolean;
+  /** Whether it has a part that is a statement, so that its place does not tell its text. */
+  isComposed: boolean;
+}
+
+function nameFor(
+  { strings }: Statement<readonly object[]>,
+  text: string,
+  { isNameable, isComposed }: CompileState,
+): string | undefined {
+  if (!isNameable) return undefined;
+  return isComposed ? composedNameOf(text) : nameOf(strings);
+}
+
+function composedNameOf(text: string): string | undefined {
+  const known = composedNames.get(text);
+  if (known !== undefined || composedNames.size >= MAX_COMPOSED_NAMES) return known;
+  const name = `hexmile_${++nameCount}`;
+  composedNames.set(text, name);
+  return name;
 }
 
 function append(statement: Statement<readonly object[]>, state: CompileState): string {
@@ -123,15 +149,15 @@ function append(statement: Statement<readonly object[]>, state: CompileState): s
 function textOf(part: unknown, state: CompileState): string {
   if (part instanceof JsonParameter) return parameter(part.text, state);
   if (part instanceof Statement) {
-    state.isStatic = false;
+    state.isComposed = true;
     return append(part, state);
   }
   if (part instanceof Identifier) {
-    state.isStatic = false;
+    state.isNameable = false;
     return quote(part.name);
   }
   if (part instanceof InsertRows) {
-    state.isStatic = false;
+    state.isNameable = false;
     return insertText(part, state);
   }
   return parameter(part, state);
