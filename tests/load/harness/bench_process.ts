@@ -15,6 +15,8 @@ export interface Message {
   readonly type: "ready" | "warm" | "started" | "done" | "holding";
   readonly atMs: number;
   readonly count: number;
+  /** What else the child has to say; parent and child are of one source tree. */
+  readonly data?: unknown;
 }
 
 /** One child of a bench. */

@@ -7,8 +7,8 @@ export function readSettings<Settings>(): Settings {
 }
 
 /** Tells the parent something. */
-export function tell(type: Message["type"], count = 0): void {
-  console.log(JSON.stringify({ type, atMs: Date.now(), count }));
+export function tell(type: Message["type"], count = 0, data?: unknown): void {
+  console.log(JSON.stringify({ type, atMs: Date.now(), count, data }));
 }
 
 /** Waits for the parent's word to begin. */
