@@ -258,6 +258,41 @@ Deno.test("an order whose commit has an unknown outcome keeps its slot", async (
   });
 });
 
+Deno.test("each order of a batch is counted for itself, and a repeat of the batch gets its orders", async () => {
+  const tight = {
+    orders: { ...TEST_LIMITS.orders, max: 10 },
+    sessionRequests: {
+      ...TEST_LIMITS.sessionRequests,
+      max: 2,
+    },
+  };
+  await withLimits(tight, async (gateway) => {
+    const by = await gateway.signIn("customer");
+    const send = async (key: string) => {
+      const answer = await gateway.call("POST", "/api/v1/orders/batch", {
+        token: by.token,
+        body: { orders: Array.from({ length: 12 }, (_, n) => parcelOrder({ note: `${n}` })) },
+        headers: { "idempotency-key": key },
+      });
+      assert.equal(answer.status, 200, answer.text);
+      const items = answer.json?.["items"] as unknown as { status: number; replayed: boolean }[];
+      return { items, headers: answer.headers };
+    };
+    const { items, headers } = await send("batch");
+    assert.equal(items.filter(({ status }) => status === 201).length, 10);
+    assert.equal(items.filter(({ status }) => status === 429).length, 2);
+    assert.match(headers.get("ratelimit") ?? "", /^"session_requests";[^,]+, "orders";[^,]+$/);
+    await send("batch");
+    // Now the session has no request left, and a repeat is answered all the same.
+    const again = await send("batch");
+    assert.equal(again.items.filter(({ replayed }) => replayed).length, 10);
+    assert.equal(again.items.filter(({ status }) => status === 429).length, 2);
+    const fresh = await send("another");
+    assert.ok(fresh.items.every(({ status }) => status === 429));
+    assert.equal(await countOrders(by), 10);
+  });
+});
+
 Deno.test("dispatchers place without the customers' limit", async () => {
   await withLimits({ orders: { ...TEST_LIMITS.orders, max: 1 } }, async (gateway) => {
     const by = await gateway.signIn("dispatcher");

@@ -3,8 +3,8 @@
  *
  * Two spellings stand side by side, because clients read one or the other: the three fields most
  * libraries know (draft-ietf-httpapi-ratelimit-headers up to 06), of the limit that is nearest to
- * its end, and the structured fields of the present draft (11), with every limit by its name. ADR
- * 0016 has the reasons.
+ * its end, and the structured fields of the present draft (11), with every limit by its name (ADR
+ * 0016).
  */
 import type { RequestContext } from "shared/http/serve_requests.ts";
 import type { Verdict } from "shared/limits/limit.ts";
