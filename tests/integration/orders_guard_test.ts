@@ -18,8 +18,10 @@ Deno.test("OrderChange.save() of an order that was read before somebody else cha
       const change = new OrderChange(tx, order, SYSTEM);
       change.raiseAttention("first");
       await change.save();
-      // Without its event, which alone would refuse a second one of the same version.
+      // Without its event and its history, which alone would refuse a second of the same version.
       await tx`delete from outbox where key = ${orderId} and aggregate_version = ${change.version}`;
+      await tx`delete from order_history where order_id = ${orderId}
+        and order_version = ${change.version}`;
     });
     await assert.rejects(
       sql.begin(async (tx) => {
