@@ -16,7 +16,12 @@ const ROUTES_BESIDE_OPENAPI = [
   "GET /assets/{name}",
   "GET /favicon.ico",
   "GET /t/{orderId}",
+  "GET /api/v1/courier/positions",
+  "GET /api/v1/devices/osmand",
   "POST /api/v1/courier/location",
+  "POST /api/v1/courier/locations",
+  "POST /api/v1/devices/osmand",
+  "POST /api/v1/devices/owntracks",
 ];
 /** Longest page of a decision. */
 const MAX_ADR_LINES = 60;

@@ -71,6 +71,11 @@ export function orNull<Schema extends z.ZodType>(schema: Schema) {
   return z.union([schema, z.null()]);
 }
 
+export const positionTicketSchema = z.object({
+  ticket: z.string(),
+  expiresAt: instantSchema,
+}).openapi("PositionTicket");
+
 /** A page of a list. */
 export function pageOf<Item extends z.ZodType>(item: Item) {
   return z.object({ items: z.array(item), nextCursor: z.string().nullable() });

@@ -1,160 +1,211 @@
-import { z } from "zod";
 import type { AddressBlock } from "shared/addresses/client_address.ts";
-import type { Principal } from "shared/auth/principal.ts";
-import type { FixCode } from "shared/availability/availability.ts";
-import { MAX_INDEXABLE_LAT } from "shared/geo/point.ts";
+import { LiveConnections } from "shared/auth/live_connections.ts";
+import { credentialId, type Principal } from "shared/auth/principal.ts";
+import { bearerToken } from "shared/auth/sessions.ts";
+import { consumeTicket } from "shared/auth/tickets.ts";
 import {
   type ConnectionInfo,
   type RequestContext,
   serveRequests,
 } from "shared/http/serve_requests.ts";
+import { pathOf } from "shared/service/path_of.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
 import { ProblemError } from "shared/problem/problem.ts";
-import { fieldProblems } from "shared/problem/zod_problem.ts";
-import { QueueFullError } from "./fix_batcher.ts";
-import { requireCourier } from "./require_courier.ts";
-import type { FixRecorder } from "./record_fix.ts";
+import type { Redis } from "shared/redis/connect.ts";
+import type { RedisKeys } from "shared/redis/keys.ts";
+import { answerOne, problemOf } from "./answers.ts";
+import { postOwnTracks, takeOsmAnd } from "./device_routes.ts";
+import type { IngestMetrics } from "./metrics.ts";
+import { readPlainFix } from "./parse_fix.ts";
+import { openPositionsSocket } from "./positions_socket.ts";
+import { MAX_BATCH_BYTES, MAX_FIX_BYTES, postMany, postOne } from "./post_positions.ts";
+import type { PrincipalCache } from "./principal_cache.ts";
+import { parseJson, readText } from "./read_body.ts";
+import type { FixRecorder, Recorded } from "./record_fix.ts";
+import { requireCourier, requireSender } from "./require_courier.ts";
 
-/** A single fix is well under this. */
-const MAX_BODY_BYTES = 4 * 1024;
+const LOCATION = "/api/v1/courier/location";
+const LOCATIONS = "/api/v1/courier/locations";
+const POSITIONS = "/api/v1/courier/positions";
+const OWNTRACKS = "/api/v1/devices/owntracks";
+const OSMAND = "/api/v1/devices/osmand";
 
-/** A phone may come out of a tunnel, not out of another year. */
-const MAX_AGE_H = 48;
+/** Each route and its methods. */
+const METHODS: Readonly<Record<string, readonly string[]>> = {
+  [LOCATION]: ["POST"],
+  [LOCATIONS]: ["POST"],
+  [POSITIONS]: ["GET"],
+  [OWNTRACKS]: ["POST"],
+  [OSMAND]: ["GET", "POST"],
+};
 
-const fixSchema = z.strictObject({
-  // The geo index ends at this latitude.
-  lat: z.number().min(-MAX_INDEXABLE_LAT).max(MAX_INDEXABLE_LAT),
-  lon: z.number().min(-180).max(180),
-  accuracyM: z.number().min(0).max(100_000).optional(),
-  headingDeg: z.number().min(0).max(360).optional(),
-  speedMps: z.number().min(0).max(1_000).optional(),
-  recordedAt: z.iso.datetime({ offset: true }).refine(isRecent, {
-    message: `must be at most ${MAX_AGE_H} hours old`,
-  }),
-});
-
-/** Text that is no date has its own problem. */
-function isRecent(recordedAt: string): boolean {
-  const recordedAtMs = Date.parse(recordedAt);
-  return Number.isNaN(recordedAtMs) || recordedAtMs > Date.now() - MAX_AGE_H * 3_600_000;
-}
+const ACCEPTED = '{"accepted":true}';
+const JSON_HEADERS = { headers: [["content-type", "application/json"]] } satisfies ResponseInit;
 
 export interface IngestDeps {
   readonly recorder: FixRecorder;
-  findPrincipal(token: string): Promise<Principal | undefined>;
+  readonly principals: PrincipalCache;
+  readonly connections: LiveConnections;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly ingestMetrics: IngestMetrics;
   readonly corsOrigins: readonly string[];
   /** Proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies?: readonly AddressBlock[];
 }
 
-/** Ingest as a fetch handler. */
+/** What the short way had done of a request before it gave it to the long one. */
+interface Begun {
+  readonly text: string;
+  readonly recorded?: Recorded;
+  readonly failure?: unknown;
+}
+
+/**
+ * Ingest as a fetch handler.
+ *
+ * A single fix takes a short way as long as all is well: nothing is looked at twice, and there is
+ * no line in the log for it (metrics count it). Whatever is unusual about it goes the long way,
+ * which words the answer.
+ */
 export function createApp(
   deps: IngestDeps,
 ): { fetch(request: Request, info?: ConnectionInfo): Promise<Response> } {
-  const fetch = serveRequests(deps, async (request, context) => {
-    const { pathname } = new URL(request.url);
-    if (pathname !== "/api/v1/courier/location") throw new ProblemError("route.not_found");
-    context.route = pathname;
+  const begun = new WeakMap<Request, Begun>();
+  const slow = serveRequests(deps, async (request, context) => {
+    const path = pathOf(request.url);
+    const methods = METHODS[path];
+    if (methods === undefined) throw new ProblemError("route.not_found");
+    context.route = path;
     const cors = corsHeaders(deps, request);
     if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: cors });
-    if (request.method !== "POST") throw new ProblemError("route.method_not_allowed");
-    const response = await postFix(deps, request, context);
+    if (!methods.includes(request.method)) throw new ProblemError("route.method_not_allowed");
+    const response = await answer(deps, request, context, { path, begun: begun.get(request) });
     for (const [name, value] of Object.entries(cors)) response.headers.set(name, value);
     return response;
   });
+  const fetch = async (request: Request, info?: ConnectionInfo): Promise<Response> => {
+    const courierId = request.method === "POST" && pathOf(request.url) === LOCATION
+      ? plainSender(deps, request)
+      : undefined;
+    if (courierId === undefined) return await slow(request, info);
+    const startedAtMs = performance.now();
+    const text = await request.text();
+    const done = await recordPlain(deps, courierId, text);
+    if (done !== undefined) {
+      begun.set(request, done);
+      return await slow(request, info);
+    }
+    const { metrics } = deps;
+    metrics.httpRequests.inc({ method: "POST", route: LOCATION, status: "200" });
+    const durationS = (performance.now() - startedAtMs) / 1000;
+    metrics.httpDuration.observe({ method: "POST", route: LOCATION }, durationS);
+    return new Response(ACCEPTED, JSON_HEADERS);
+  };
   return { fetch };
 }
 
-async function postFix(
+/** The courier of a request that is as most are; undefined where the long way has to look. */
+function plainSender({ principals }: IngestDeps, { headers }: Request): string | undefined {
+  // A body whose length is told is no longer than that: the server sees to it.
+  const length = Number(headers.get("content-length") ?? "0");
+  if (!(length > 0 && length <= MAX_FIX_BYTES) || headers.has("origin")) return undefined;
+  const token = bearerToken(headers.get("authorization"));
+  return token === undefined ? undefined : principals.peekSender(token);
+}
+
+/** Records a fix; undefined when it was accepted and nothing more is to be said. */
+async function recordPlain(
+  { recorder }: IngestDeps,
+  courierId: string,
+  text: string,
+): Promise<Begun | undefined> {
+  let fix: ReturnType<typeof readPlainFix>;
+  try {
+    fix = readPlainFix(JSON.parse(text));
+  } catch {
+    // No JSON: the long way says so.
+    return { text };
+  }
+  if (fix === undefined) return { text };
+  try {
+    const recorded = await recorder.record(courierId, [fix]);
+    const isPlain = recorded.codes[0] === "accepted" && recorded.clamped === 0 &&
+      !recorded.isDegraded;
+    return isPlain ? undefined : { text, recorded };
+  } catch (failure) {
+    return { text, failure };
+  }
+}
+
+async function answer(
+  deps: IngestDeps,
+  request: Request,
+  context: RequestContext,
+  { path, begun }: { readonly path: string; readonly begun: Begun | undefined },
+): Promise<Response> {
+  const { recorder } = deps;
+  const findPrincipal = (token: string) => deps.principals.find(token);
+  if (path === OWNTRACKS) return await postOwnTracks({ recorder, findPrincipal }, request, context);
+  if (path === OSMAND) return await takeOsmAnd({ recorder, findPrincipal }, request, context);
+  if (path === POSITIONS) return await openSocket(deps, request, context);
+  const { accountId: courierId } = await requireCourier(request, findPrincipal);
+  context.ids["courierId"] = courierId;
+  if (begun?.failure !== undefined) throw problemOf(begun.failure, context.log);
+  if (begun?.recorded !== undefined) return answerOne(begun.recorded);
+  const maxBytes = path === LOCATION ? MAX_FIX_BYTES : MAX_BATCH_BYTES;
+  const input = parseJson(begun?.text ?? await readText(request, maxBytes));
+  const sender = { courierId, recorder, log: context.log };
+  return path === LOCATION ? await postOne(sender, input) : await postMany(sender, input);
+}
+
+/** A courier's WebSocket: by a ticket in the URL (browsers), or a token in the header (apps). */
+async function openSocket(
   deps: IngestDeps,
   request: Request,
   context: RequestContext,
 ): Promise<Response> {
-  const principal = await requireCourier(request, deps.findPrincipal);
-  context.ids["courierId"] = principal.accountId;
-  const input = await readJson(request);
-  const parsed = fixSchema.safeParse(input);
-  if (!parsed.success) {
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     throw new ProblemError("request.invalid", {
-      errors: fieldProblems(parsed.error.issues, input),
+      errors: [{ field: "upgrade", bound: "must be websocket" }],
     });
   }
-  const { accuracyM, headingDeg, speedMps, ...place } = parsed.data;
-  const fix = {
-    ...place,
-    ...(accuracyM === undefined ? {} : { accuracyM }),
-    ...(headingDeg === undefined ? {} : { headingDeg }),
-    ...(speedMps === undefined ? {} : { speedMps }),
-  };
-  return answerOf(await record(deps, principal.accountId, fix));
+  refuseForeignOrigin(deps, request);
+  const sender = await socketSender(deps, request);
+  context.ids["courierId"] = sender.courierId;
+  const { recorder, connections, ingestMetrics: metrics } = deps;
+  const options = { recorder, connections, metrics, log: context.log, ...sender };
+  return openPositionsSocket(request, options);
 }
 
-async function record(
+async function socketSender(
   deps: IngestDeps,
-  courierId: string,
-  fix: Parameters<FixRecorder["record"]>[1],
-): Promise<FixCode> {
-  try {
-    return await deps.recorder.record(courierId, fix);
-  } catch (error) {
-    if (error instanceof QueueFullError) {
-      throw new ProblemError("ingest.overloaded", { retryAfterS: 1 });
-    }
-    deps.log.warn("position not recorded", { error });
-    throw new ProblemError("service.unavailable", { retryAfterS: 2 });
+  request: Request,
+): Promise<{ readonly courierId: string; readonly credentialId: string }> {
+  const secret = new URL(request.url).searchParams.get("ticket");
+  if (secret !== null) {
+    const ticket = await consumeTicket(deps.redis, deps.keys, secret);
+    if (ticket?.kind !== "courier_positions") throw new ProblemError("ticket.invalid");
+    return { courierId: ticket.courierId, credentialId: ticket.credentialId };
   }
+  const token = bearerToken(request.headers.get("authorization"));
+  const principal: Principal = requireSender(
+    token === undefined ? undefined : await deps.principals.find(token),
+  );
+  return {
+    courierId: principal.accountId,
+    credentialId: credentialId(principal.credential),
+  };
 }
 
-function answerOf(code: FixCode): Response {
-  switch (code) {
-    case "accepted":
-      return Response.json({ accepted: true });
-    case "stale":
-      return Response.json({ accepted: false, reason: "stale" });
-    case "off_shift":
-      throw new ProblemError("courier.off_shift", {
-        detail: "Cannot record a position: the courier must be online",
-      });
-    case "full":
-      throw new ProblemError("ingest.overloaded", { retryAfterS: 5 });
-    case "unknown":
-      throw new ProblemError("courier.not_found");
-  }
-}
-
-async function readJson(request: Request): Promise<unknown> {
-  const bytes = await readBounded(request);
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    throw new ProblemError("request.malformed");
-  }
-}
-
-/** Reads the body, but never more than the bound, whatever Content-Length says. */
-async function readBounded(request: Request): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of request.body ?? []) {
-    length += chunk.byteLength;
-    if (length > MAX_BODY_BYTES) {
-      throw new ProblemError("request.too_large", {
-        detail: `Cannot read the body: it must be <= ${MAX_BODY_BYTES} bytes`,
-      });
-    }
-    chunks.push(chunk);
-  }
-  if (chunks.length === 1 && chunks[0] !== undefined) return chunks[0];
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return whole;
+/** Browsers let any page open a WebSocket; we do not (OWASP ASVS 4.4.2). */
+function refuseForeignOrigin({ corsOrigins }: IngestDeps, request: Request): void {
+  const origin = request.headers.get("origin");
+  if (origin === null || corsOrigins.includes(origin)) return;
+  throw new ProblemError("auth.forbidden", { detail: "Cannot connect: the origin is not allowed" });
 }
 
 function corsHeaders(deps: IngestDeps, request: Request): Record<string, string> {

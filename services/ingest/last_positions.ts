@@ -1,4 +1,4 @@
-import type { Fix } from "shared/availability/availability.ts";
+import type { Fix } from "shared/availability/fix.ts";
 import { pause } from "shared/clock/timeout.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Sql } from "shared/sql/connect.ts";
@@ -6,6 +6,20 @@ import type { Sql } from "shared/sql/connect.ts";
 /** How old the copy in Postgres may be: it only helps when Redis is lost. */
 const FLUSH_MS = 15_000;
 const MAX_ROWS = 5_000;
+
+/** Where a courier was last heard. */
+export interface LastPosition {
+  readonly courierId: string;
+  readonly fix: Fix;
+  readonly receivedAtMs: number;
+}
+
+/** A position as it stands after it was written. */
+export interface WrittenPosition {
+  readonly courierId: string;
+  /** Of the newest fix, which may be one that was there before. */
+  readonly recordedAtMs: number;
+}
 
 /**
  * Keeps a coarse copy of each courier's newest fix in Postgres, off the request path. A flush that
@@ -15,7 +29,7 @@ const MAX_ROWS = 5_000;
 export class LastPositions {
   readonly #sql: Sql;
   readonly #log: Log;
-  #noted = new Map<string, { fix: Fix; receivedAt: Date }>();
+  #noted = new Map<string, LastPosition>();
 
   constructor(sql: Sql, log: Log) {
     this.#sql = sql;
@@ -24,11 +38,7 @@ export class LastPositions {
 
   /** Remembers an accepted fix for the next flush. */
   note(courierId: string, fix: Fix): void {
-    const receivedAt = new Date();
-    // As in Redis: a fix from the future would outrank every true one after it.
-    const recordedAtMs = Math.min(Date.parse(fix.recordedAt), receivedAt.getTime());
-    const recordedAt = new Date(recordedAtMs).toISOString();
-    this.#noted.set(courierId, { fix: { ...fix, recordedAt }, receivedAt });
+    this.#noted.set(courierId, { courierId, fix, receivedAtMs: Date.now() });
   }
 
   /** Flushes until the signal aborts, and once more then. */
@@ -41,36 +51,82 @@ export class LastPositions {
 
   /** Writes what was noted. An older fix never replaces a newer one. */
   async flush(): Promise<void> {
-    const noted = this.#noted;
+    const noted = [...this.#noted.values()];
     this.#noted = new Map();
-    const rows = [...noted];
-    for (let start = 0; start < rows.length; start += MAX_ROWS) {
-      await this.#write(rows.slice(start, start + MAX_ROWS)).catch((error) => {
+    for (let start = 0; start < noted.length; start += MAX_ROWS) {
+      try {
+        // Judged when they were accepted; who has left since was on shift then.
+        const some = noted.slice(start, start + MAX_ROWS);
+        await writeLastPositions(this.#sql, some, { onShiftOnly: false });
+      } catch (error) {
         this.#log.warn("last positions not written; they are tried again", { error });
-        for (const [id, entry] of rows.slice(start)) {
-          if (!this.#noted.has(id)) this.#noted.set(id, entry);
+        for (const position of noted.slice(start)) {
+          if (!this.#noted.has(position.courierId)) this.#noted.set(position.courierId, position);
         }
-      });
+        return;
+      }
     }
   }
+}
 
-  async #write(rows: readonly [string, { fix: Fix; receivedAt: Date }][]): Promise<void> {
-    const values = rows.map(([courierId, { fix, receivedAt }]) => ({
-      courier_id: courierId,
-      lat: fix.lat,
-      lon: fix.lon,
-      accuracy_m: fix.accuracyM ?? null,
-      heading_deg: fix.headingDeg ?? null,
-      speed_mps: fix.speedMps ?? null,
-      recorded_at: fix.recordedAt,
-      received_at: receivedAt,
-    }));
-    await this.#sql`
-      insert into courier_last_positions ${this.#sql(values)}
-      on conflict (courier_id) do update set lat = excluded.lat, lon = excluded.lon,
-        accuracy_m = excluded.accuracy_m, heading_deg = excluded.heading_deg,
-        speed_mps = excluded.speed_mps, recorded_at = excluded.recorded_at,
-        received_at = excluded.received_at
-      where courier_last_positions.recorded_at < excluded.recorded_at`;
-  }
+/**
+ * Writes positions of couriers; an older fix leaves a newer one as it is, and says only that the
+ * courier was heard.
+ *
+ * @param onShiftOnly leaves out couriers that are offline now.
+ * @returns how each stands now, of those not left out.
+ */
+export async function writeLastPositions(
+  sql: Sql,
+  positions: readonly LastPosition[],
+  { onShiftOnly }: { readonly onShiftOnly: boolean },
+): Promise<WrittenPosition[]> {
+  const column = <Value>(of: (position: LastPosition) => Value) => positions.map(of);
+  // As in Redis: a fix from the future would outrank every true one after it.
+  const recordedAt = ({ fix, receivedAtMs }: LastPosition) =>
+    new Date(Math.min(fix.recordedAtMs, receivedAtMs)).toISOString();
+  return [
+    ...await sql<WrittenPosition[]>`
+      insert into courier_last_positions as known (courier_id, lat, lon, accuracy_m, heading_deg,
+        speed_mps, recorded_at, received_at)
+      select heard.* from unnest(${column(({ courierId }) => courierId)}::uuid[],
+          ${column(({ fix }) => fix.lat)}::float8[], ${column(({ fix }) => fix.lon)}::float8[],
+          ${column(({ fix }) => fix.accuracyM ?? null)}::real[],
+          ${column(({ fix }) => fix.headingDeg ?? null)}::real[],
+          ${column(({ fix }) => fix.speedMps ?? null)}::real[],
+          ${column(recordedAt)}::timestamptz[],
+          ${column(({ receivedAtMs }) => new Date(receivedAtMs).toISOString())}::timestamptz[])
+        as heard (courier_id, lat, lon, accuracy_m, heading_deg, speed_mps, recorded_at,
+          received_at)
+        join couriers on couriers.id = heard.courier_id
+          and (not ${onShiftOnly} or couriers.status <> 'offline')
+      -- One order for all who write, so that none waits for another in a circle.
+      order by heard.courier_id
+      on conflict (courier_id) do update set
+        lat = case when excluded.recorded_at > known.recorded_at
+          then excluded.lat else known.lat end,
+        lon = case when excluded.recorded_at > known.recorded_at
+          then excluded.lon else known.lon end,
+        accuracy_m = case when excluded.recorded_at > known.recorded_at
+          then excluded.accuracy_m else known.accuracy_m end,
+        heading_deg = case when excluded.recorded_at > known.recorded_at
+          then excluded.heading_deg else known.heading_deg end,
+        speed_mps = case when excluded.recorded_at > known.recorded_at
+          then excluded.speed_mps else known.speed_mps end,
+        recorded_at = case when excluded.recorded_at > known.recorded_at
+          then excluded.recorded_at else known.recorded_at end,
+        received_at = greatest(known.received_at, excluded.received_at)
+      returning courier_id, extract(epoch from recorded_at)::float8 * 1000 as recorded_at_ms`,
+  ];
+}
+
+/** Notes that couriers were heard who sent no place; returns those on shift with a known one. */
+export async function writeHeard(sql: Sql, courierIds: readonly string[]): Promise<string[]> {
+  const rows = await sql<{ courierId: string }[]>`
+    update courier_last_positions set received_at = clock_timestamp()
+    from couriers
+    where courier_id = any(${[...courierIds]}::uuid[]) and couriers.id = courier_id
+      and couriers.status <> 'offline'
+    returning courier_id`;
+  return rows.map(({ courierId }) => courierId);
 }

@@ -1,4 +1,5 @@
 import { Credentials } from "shared/auth/credentials.ts";
+import { LiveConnections } from "shared/auth/live_connections.ts";
 import { Availability } from "shared/availability/availability.ts";
 import { speedOnlyInDemo } from "shared/config/fields.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
@@ -29,7 +30,8 @@ await runService({
     onStop("redis", () => Promise.resolve(redis.disconnect()));
     await startRedis(redis);
     health.add("postgres", () => sql`select 1`, { required: true });
-    health.add("redis", () => redis.ping(), { required: true });
+    // Without it positions go to Postgres: see DegradedPositions.
+    health.add("redis", () => redis.ping(), { required: false });
 
     const keys = redisKeys(config.REDIS_KEY_PREFIX);
     const stopping = new AbortController();
@@ -38,6 +40,19 @@ await runService({
     const tokenIssuer = config.TOKEN_ISSUER;
     const credentials = new Credentials({ sql, redis, keys, log, tokenIssuer });
     const following = credentials.run(stopping.signal);
+    const connections = new LiveConnections(credentials.revocations);
+    const checking = connections.run(sql, log, stopping.signal);
+    const ingestMetrics = createIngestMetrics(metrics.registry);
+    const recorder = new FixRecorder({
+      sql,
+      redis,
+      keys,
+      directory: new CourierDirectory(sql, config.SPEED),
+      lastPositions,
+      metrics: ingestMetrics,
+      log,
+    });
+    const degrading = recorder.degraded.run(stopping.signal);
     const consuming = consumeRegions({
       group: "ingest",
       keys,
@@ -60,20 +75,16 @@ await runService({
     });
     onStop("loops", async () => {
       stopping.abort();
-      await Promise.all([flushing, following, consuming]);
+      await Promise.all([flushing, following, checking, degrading, consuming]);
     });
 
-    const recorder = new FixRecorder({
-      redis,
-      keys,
-      directory: new CourierDirectory(sql),
-      lastPositions,
-      metrics: createIngestMetrics(metrics.registry),
-    });
-    const principals = new PrincipalCache(credentials);
     return createApp({
       recorder,
-      findPrincipal: (token) => principals.find(token),
+      principals: new PrincipalCache(credentials),
+      connections,
+      redis,
+      keys,
+      ingestMetrics,
       log,
       metrics,
       corsOrigins: config.CORS_ORIGINS,

@@ -3,10 +3,24 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 /** What ingest counts. */
 export function createIngestMetrics(registry: Registry) {
   const registers = [registry];
+  const queues = new Set<() => number>();
   return {
+    /** What each queue has waiting; asked when metrics are read, not at each fix. */
+    queues,
     fixes: new Counter({
       name: "location_updates_total",
-      help: "Fixes by outcome",
+      help: "Fixes by what became of them",
+      labelNames: ["result"],
+      registers,
+    }),
+    clamped: new Counter({
+      name: "location_clamped_total",
+      help: "Fixes whose time was in the future and counted as now",
+      registers,
+    }),
+    heartbeats: new Counter({
+      name: "location_heartbeats_total",
+      help: "Heartbeats by what became of them",
       labelNames: ["result"],
       registers,
     }),
@@ -16,9 +30,48 @@ export function createIngestMetrics(registry: Registry) {
       buckets: [1, 2, 5, 10, 20, 50, 100, 200],
       registers,
     }),
+    commitDuration: new Histogram({
+      name: "location_commit_duration_seconds",
+      help: "Time of a script call, as seen by ingest",
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2],
+      registers,
+    }),
     queued: new Gauge({
       name: "location_queue_fixes",
       help: "Fixes waiting for their script call",
+      registers,
+      collect() {
+        let waiting = 0;
+        for (const queue of queues) waiting += queue();
+        this.set(waiting);
+      },
+    }),
+    degraded: new Gauge({
+      name: "location_degraded",
+      help: "1 while fixes go to Postgres because Redis is away",
+      registers,
+    }),
+    replayed: new Counter({
+      name: "location_replayed_total",
+      help: "Fixes brought to Redis after it came back, by what became of them",
+      labelNames: ["result"],
+      registers,
+    }),
+    sockets: new Gauge({
+      name: "location_sockets",
+      help: "WebSockets of couriers that are open",
+      registers,
+    }),
+    frames: new Counter({
+      name: "location_frames_total",
+      help: "Frames of couriers' WebSockets by kind; bad ones by their fault",
+      labelNames: ["kind"],
+      registers,
+    }),
+    socketsClosed: new Counter({
+      name: "location_sockets_closed_total",
+      help: "WebSockets that ingest closed, by reason",
+      labelNames: ["reason"],
       registers,
     }),
   };

@@ -1,39 +1,81 @@
 import type { Credentials } from "shared/auth/credentials.ts";
 import type { Principal } from "shared/auth/principal.ts";
+import { ProblemError } from "shared/problem/problem.ts";
+import { requireSender } from "./require_courier.ts";
 
 /** A courier sends every few seconds: without memory each fix would cost a look-up. */
 const REMEMBER_MS = 4_000;
+/**
+ * While this process reads which credentials end, it need not look them up to know. It also bounds
+ * how long a token is taken that only expired, or that a refresh has replaced.
+ */
+const REMEMBER_FOLLOWED_MS = 30_000;
 const MAX_REMEMBERED = 100_000;
 
+interface Remembered {
+  readonly principal: Principal;
+  readonly askedAtMs: number;
+  /** The account, where it may send positions. */
+  readonly senderId: string | undefined;
+}
+
+type Lookup = Pick<Credentials, "find" | "hasEnded"> & {
+  readonly revocations: Pick<Credentials["revocations"], "isFresh">;
+};
+
 /**
- * Remembers who a token belongs to for 4 s. A credential that ended is forgotten as soon as this
- * process reads of it, and after that time in any case.
+ * Remembers who a token belongs to. A credential that ended is forgotten as soon as this process
+ * reads of it; while it cannot read, after 4 s.
  */
 export class PrincipalCache {
-  readonly #credentials: Pick<Credentials, "find" | "hasEnded">;
+  readonly #credentials: Lookup;
   readonly #now: () => number;
-  readonly #remembered = new Map<string, { principal: Principal; untilMs: number }>();
+  readonly #remembered = new Map<string, Remembered>();
 
-  constructor(
-    credentials: Pick<Credentials, "find" | "hasEnded">,
-    now: () => number = () => performance.now(),
-  ) {
+  constructor(credentials: Lookup, now: () => number = () => performance.now()) {
     this.#credentials = credentials;
     this.#now = now;
   }
 
   /** @throws what the look-up throws when it cannot tell. */
   async find(token: string): Promise<Principal | undefined> {
-    const remembered = this.#remembered.get(token);
-    if (remembered !== undefined && this.#now() < remembered.untilMs) {
+    const remembered = this.#peek(token);
+    if (remembered !== undefined) {
       return this.#credentials.hasEnded(remembered.principal) ? undefined : remembered.principal;
     }
-    this.#remembered.delete(token);
     const askedAtMs = this.#now();
     const principal = await this.#credentials.find(token);
     if (principal === undefined) return undefined;
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
-    this.#remembered.set(token, { principal, untilMs: askedAtMs + REMEMBER_MS });
+    this.#remembered.set(token, { principal, askedAtMs, senderId: senderIdOf(principal) });
     return principal;
+  }
+
+  /** The courier of a token that is remembered and may send positions, without waiting. */
+  peekSender(token: string): string | undefined {
+    const remembered = this.#peek(token);
+    if (remembered?.senderId === undefined) return undefined;
+    return this.#credentials.hasEnded(remembered.principal) ? undefined : remembered.senderId;
+  }
+
+  #peek(token: string): Remembered | undefined {
+    const remembered = this.#remembered.get(token);
+    if (remembered === undefined) return undefined;
+    const ageMs = this.#now() - remembered.askedAtMs;
+    if (ageMs < REMEMBER_MS) return remembered;
+    const isFollowed = this.#credentials.revocations.isFresh();
+    if (isFollowed && ageMs < REMEMBER_FOLLOWED_MS) return remembered;
+    if (ageMs >= REMEMBER_FOLLOWED_MS) this.#remembered.delete(token);
+    return undefined;
+  }
+}
+
+function senderIdOf(principal: Principal): string | undefined {
+  try {
+    return requireSender(principal).accountId;
+  } catch (error) {
+    // Who may not is told so when it asks.
+    if (error instanceof ProblemError) return undefined;
+    throw error;
   }
 }

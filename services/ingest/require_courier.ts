@@ -15,7 +15,15 @@ export async function requireCourier(
   find: (token: string) => Promise<Principal | undefined>,
 ): Promise<Principal> {
   const token = bearerToken(request.headers.get("authorization"));
-  const principal = token === undefined ? undefined : await find(token);
+  return requireSender(token === undefined ? undefined : await find(token));
+}
+
+/**
+ * The same for a principal that was found before.
+ *
+ * @throws ProblemError for anybody but a courier who may send positions.
+ */
+export function requireSender(principal: Principal | undefined): Principal {
   if (principal === undefined) throw new ProblemError("auth.required");
   const { role, mode, credential } = principal;
   if (role !== "courier") {

@@ -7,7 +7,7 @@
  * like mass silence.
  */
 import { Availability } from "shared/availability/availability.ts";
-import { OFFLINE_AFTER_MS } from "shared/availability/scripts.ts";
+import { OFFLINE_AFTER_MS } from "shared/availability/cleaning.ts";
 import { pause } from "shared/clock/timeout.ts";
 import type { Log } from "shared/log/log.ts";
 import { markSilent } from "shared/orders/courier_shift.ts";

@@ -9,7 +9,7 @@ import { Wake } from "shared/clock/wake.ts";
 import { FencedError, type Lease, whileLeased } from "shared/lease/lease.ts";
 import type { Log } from "shared/log/log.ts";
 import { makeOffer } from "shared/orders/offers.ts";
-import type { Redis } from "shared/redis/connect.ts";
+import { type Redis, startRedis } from "shared/redis/connect.ts";
 import type { RedisKeys } from "shared/redis/keys.ts";
 import type { PartitionWork } from "shared/regions/partitions.ts";
 import type { Regions } from "shared/regions/region.ts";
@@ -26,6 +26,8 @@ const GROUP = "matcher";
 const MAX_PARALLEL_OFFERS = 4;
 /** Everything is read anew this often: an event that was lost costs no order more than this. */
 const RELOAD_MS = 5_000;
+/** How often open orders and places are read from Postgres while Redis is away (DESIGN §11). */
+const AWAY_TICK_MS = 1_000;
 
 export interface DispatchOptions {
   readonly sql: Sql;
@@ -69,10 +71,13 @@ async function dispatchOwned(
   const eventsRedis = options.openBlocking();
   const positionsRedis = options.openBlocking();
   try {
-    await Promise.all([eventsRedis.connect(), positionsRedis.connect()]);
-    await board.load(keys.positions(partition), positionsRedis, signal);
+    await Promise.all([startRedis(eventsRedis), startRedis(positionsRedis)]);
+    const reading = { stream: keys.positions(partition), redis: positionsRedis, log, signal };
+    await board.load(reading).catch((error) =>
+      log.warn("redis is away: places of couriers are read from postgres", { error })
+    );
     await Promise.all([
-      board.follow(keys.positions(partition), { redis: positionsRedis, log, signal }),
+      board.follow(reading),
       consume({
         group: GROUP,
         stream: keys.events(partition),
@@ -88,7 +93,7 @@ async function dispatchOwned(
           return Promise.resolve();
         },
       }),
-      runTicks(options, { regionId: region.id, state, board, wake, lease, signal }),
+      runTicks(options, { regionId: region.id, shard, state, board, wake, lease, signal }),
     ]);
   } finally {
     own.abort();
@@ -99,6 +104,7 @@ async function dispatchOwned(
 
 interface Ticking {
   readonly regionId: string;
+  readonly shard: number;
   readonly state: DispatchState;
   readonly board: PositionBoard;
   readonly wake: Wake;
@@ -107,20 +113,28 @@ interface Ticking {
 }
 
 async function runTicks(options: DispatchOptions, ticking: Ticking): Promise<void> {
+  const { state, board, regionId, shard } = ticking;
   let reloadAtMs = performance.now() + RELOAD_MS;
+  let isAway = false;
   while (!ticking.signal.aborted) {
     try {
-      if (performance.now() >= reloadAtMs) {
-        await ticking.state.load(options.sql);
-        ticking.board.prune(performance.now());
-        reloadAtMs = performance.now() + RELOAD_MS;
+      const nowMs = performance.now();
+      const wasAway = isAway;
+      isAway = !board.isLive(nowMs);
+      options.metrics.degraded.set({ region: regionId, shard: String(shard) }, isAway ? 1 : 0);
+      if (isAway) await board.readRows(options.sql, regionId, shard);
+      // No event tells of a new order then, and those of an outage may come late.
+      if (isAway || wasAway || nowMs >= reloadAtMs) {
+        await state.load(options.sql);
+        board.prune(nowMs);
+        reloadAtMs = nowMs + RELOAD_MS;
       }
       await tick(options, ticking);
     } catch (error) {
       if (error instanceof FencedError) throw error;
       options.log.warn("tick failed; the next one tries again", { error });
     }
-    await ticking.wake.wait(options.tickMs, ticking.signal);
+    await ticking.wake.wait(isAway ? AWAY_TICK_MS : options.tickMs, ticking.signal);
   }
 }
 

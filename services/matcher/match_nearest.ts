@@ -1,5 +1,5 @@
 /** The `nearest` policy: each order asks the nearest courier that may take it, the oldest first. */
-import { HIDDEN_AFTER_MS } from "shared/availability/scripts.ts";
+import { HIDDEN_AFTER_MS } from "shared/availability/cleaning.ts";
 import { distanceM } from "shared/geo/distance.ts";
 import type { Point } from "shared/geo/point.ts";
 import type { RegionPolicy } from "shared/regions/region.ts";

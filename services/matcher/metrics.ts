@@ -26,6 +26,12 @@ export function createMatcherMetrics(registry: Registry) {
       help: "Couriers that could be asked",
       registers,
     }),
+    degraded: new Gauge({
+      name: "dispatch_degraded",
+      help: "1 while orders and places are read from Postgres because Redis is away",
+      labelNames: ["region", "shard"],
+      registers,
+    }),
     tickDuration: new Histogram({
       name: "match_duration_seconds",
       help: "One decision over all open orders and idle couriers, without its writes",

@@ -10,7 +10,7 @@ import { ProblemError } from "shared/problem/problem.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import { partitionOf } from "shared/redis/keys.ts";
 import { type FollowDeps, TrackFollower } from "./follow_track.ts";
-import type { LiveConnections } from "./live_connections.ts";
+import type { LiveConnections } from "shared/auth/live_connections.ts";
 import { openEventStream, openWebSocket, type Sink } from "./sink.ts";
 import { parseCursor } from "./track_log.ts";
 import { requireChannelCourier, requireTrackViewer, type ViewerDeps } from "./viewer.ts";

@@ -10,7 +10,7 @@ import { SCHEMA_VERSION } from "shared/sql/schema_version.ts";
 import { createApp } from "./app.ts";
 import { Channels } from "./channels.ts";
 import { trackerFields } from "./config.ts";
-import { LiveConnections } from "./live_connections.ts";
+import { LiveConnections } from "shared/auth/live_connections.ts";
 import { createTrackerMetrics } from "./metrics.ts";
 import { projectPartitions } from "./project_partitions.ts";
 import { TrackLog } from "./track_log.ts";

@@ -1,4 +1,4 @@
-import { parseStreamedFixes } from "shared/availability/availability.ts";
+import { parseStreamedCouriers } from "shared/availability/streamed_fixes.ts";
 import { pause } from "shared/clock/timeout.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { whileLeased } from "shared/lease/lease.ts";
@@ -68,11 +68,11 @@ async function projectOwned(
         ...base,
         stream: keys.positions(partition),
         blockingRedis: positionsRedis,
-        parse: (entry) => parseStreamedFixes(entry.fields),
+        parse: (entry) => parseStreamedCouriers(entry.fields),
         // One key: flushes are handled in order, so a courier's fixes are too.
         keyOf: () => "positions",
         goesOnPastParked: true,
-        handle: (fixes) => projectFixes(deps, fixes),
+        handle: (couriers) => projectFixes(deps, couriers),
       }),
       reloadCarried(carried, sql, region.id, { log, signal: held }),
     ]);

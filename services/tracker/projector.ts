@@ -6,7 +6,7 @@
  * in the log's script; channel messages are hints, and a courier that missed one asks again.
  */
 import type { Envelope } from "shared/events/catalogue.ts";
-import type { StreamedFix } from "shared/availability/availability.ts";
+import type { StreamedCourier, StreamedFix } from "shared/availability/streamed_fixes.ts";
 import { isTerminal, type OrderState } from "shared/orders/lifecycle.ts";
 import { listPendingOffers } from "shared/orders/offer_view.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -89,25 +89,35 @@ async function projectAssigned(
 /** Projects the fixes of one flush onto the tracks of what their couriers carry. */
 export async function projectFixes(
   deps: ProjectorDeps,
-  fixes: readonly StreamedFix[],
+  couriers: readonly StreamedCourier[],
 ): Promise<void> {
   await Promise.all(
-    fixes.flatMap(({ courierId, recordedAtMs, fix }) =>
-      deps.carried.of(courierId).map(async ({ orderId, partition, sinceMs }) => {
-        // After an outage the backlog holds fixes from before: of other customers, or of nobody.
-        if (recordedAtMs < sinceMs) return;
-        const position = { ...fix, recordedAt: new Date(recordedAtMs).toISOString() };
-        const frame = {
-          kind: "position",
-          version: recordedAtMs,
-          courierId,
-          body: { type: "position", position },
-        } as const;
-        if (await deps.trackLog.append(partition, orderId, frame)) {
-          deps.metrics.frames.inc({ kind: "position" });
-        }
-      })
+    couriers.flatMap(({ courierId, fixes }) =>
+      fixes.filter(({ code }) => code === "accepted").map((fix) => projectFix(deps, courierId, fix))
     ),
+  );
+}
+
+async function projectFix(
+  deps: ProjectorDeps,
+  courierId: string,
+  { recordedAtMs, fix: { recordedAtMs: _saidAtMs, ...place } }: StreamedFix,
+): Promise<void> {
+  const position = { ...place, recordedAt: new Date(recordedAtMs).toISOString() };
+  await Promise.all(
+    deps.carried.of(courierId).map(async ({ orderId, partition, sinceMs }) => {
+      // After an outage the backlog holds fixes from before: of other customers, or of nobody.
+      if (recordedAtMs < sinceMs) return;
+      const frame = {
+        kind: "position",
+        version: recordedAtMs,
+        courierId,
+        body: { type: "position", position },
+      } as const;
+      if (await deps.trackLog.append(partition, orderId, frame)) {
+        deps.metrics.frames.inc({ kind: "position" });
+      }
+    }),
   );
 }
 

@@ -1,6 +1,6 @@
 /**
  * One-use tickets for WebSockets: a browser cannot set headers there, and a long-lived token in a
- * URL ends in logs. The gateway makes them, the tracker consumes them.
+ * URL ends in logs. The gateway makes them; tracker and ingest consume them.
  */
 import { z } from "zod";
 import type { Redis } from "shared/redis/connect.ts";
@@ -22,6 +22,11 @@ const ticket = z.discriminatedUnion("kind", [
     kind: z.literal("courier_channel"),
     courierId: z.uuid(),
     credentialId: z.uuid().optional(),
+  }),
+  z.object({
+    kind: z.literal("courier_positions"),
+    courierId: z.uuid(),
+    credentialId: z.uuid(),
   }),
 ]);
 

@@ -678,6 +678,11 @@ export interface Point {
   readonly lon: number;
 }
 
+export interface PositionTicket {
+  readonly ticket: string;
+  readonly expiresAt: string;
+}
+
 export interface Price {
   readonly parts: {
     readonly kind: PricePartKind;
@@ -1405,6 +1410,9 @@ export interface ApiOperations {
   readonly goOffline: {
     readonly answer: Courier;
   };
+  readonly createPositionTicket: {
+    readonly answer: PositionTicket;
+  };
   readonly createChannelTicket: {
     readonly answer: Ticket;
   };
@@ -1676,6 +1684,7 @@ export const API_REQUESTS = {
   goOnline: { method: "POST", path: "/api/v1/courier/online" },
   goOnBreak: { method: "POST", path: "/api/v1/courier/pause" },
   goOffline: { method: "POST", path: "/api/v1/courier/offline" },
+  createPositionTicket: { method: "POST", path: "/api/v1/courier/position-tickets" },
   createChannelTicket: { method: "POST", path: "/api/v1/courier/channel-tickets" },
   listShifts: { method: "GET", path: "/api/v1/courier/shifts" },
   planShift: { method: "POST", path: "/api/v1/courier/shifts" },

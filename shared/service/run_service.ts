@@ -6,6 +6,7 @@
  * requests in flight finish, then stop hooks run in reverse order of registration, all inside 5 s.
  * An error nobody awaited is logged and counted and never ends the process.
  */
+import { pathOf } from "./path_of.ts";
 import {
   ConfigError,
   type ConfigFields,
@@ -70,8 +71,8 @@ export async function runService<Fields extends ConfigFields & BaseFields>(
   const hooks: { name: string; stop: () => Promise<unknown> }[] = [];
   let handler: Deno.ServeHandler | undefined;
   const server = listen(base, log, async (request, info) => {
-    const path = new URL(request.url).pathname;
-    const answer = await health.respond(path);
+    const path = pathOf(request.url);
+    const answer = path.startsWith("/health") ? await health.respond(path) : undefined;
     if (answer !== undefined) return answer;
     if (path === "/metrics") return await metricsResponse(metrics);
     if (handler === undefined) return new Response("not ready", { status: 503 });

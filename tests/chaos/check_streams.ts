@@ -1,5 +1,6 @@
 /** Rules about what stands in Redis: index, event stream, groups. */
-import { HIDDEN_AFTER_MS } from "shared/availability/scripts.ts";
+import { Availability } from "shared/availability/availability.ts";
+import { HIDDEN_AFTER_MS } from "shared/availability/cleaning.ts";
 import type { Redis } from "ioredis";
 import { readGeneration } from "shared/redis/generation.ts";
 import type { CourierStatus } from "shared/orders/rows.ts";
@@ -34,10 +35,12 @@ async function indexErrors({ sql, redis, keys, partition }: Evidence): Promise<s
     select id, status from couriers`;
   const indexed = new Set(await redis.zrange(keys.couriersGeo(partition), "0", "-1"));
   const [seconds] = await redis.time();
+  const availability = new Availability(redis, keys, partition);
   const details: string[] = [];
   for (const { id, status } of couriers) {
-    const receivedAtMs = Number(await redis.hget(keys.courier(partition, id), "receivedAt"));
-    const isFresh = Number(seconds) * 1000 - receivedAtMs < HIDDEN_AFTER_MS;
+    const state = await availability.find(id);
+    const isFresh = state?.newest !== undefined && !state.isReturning &&
+      Number(seconds) * 1000 - state.heardAtMs < HIDDEN_AFTER_MS;
     const belongs = status === "available" && isFresh;
     if (indexed.has(id) && !belongs) {
       details.push(`courier ${id} is in the index: ${status}, ${isFresh ? "fresh" : "silent"}`);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Registry } from "prom-client";
 import { readGeneration } from "shared/redis/generation.ts";
-import { CourierIndex } from "../harness/couriers.ts";
+import { CourierIndex, fixAt, PICKUP } from "../harness/couriers.ts";
 import { assign, createDispatchWorld, newOrder, step } from "../harness/dispatch_world.ts";
 import { insertCourier } from "../harness/fixtures.ts";
 import { openRelay, PARTITION, readPublished, relayAll } from "../harness/outbox.ts";
@@ -95,10 +95,9 @@ async function project(stores: TestStores): Promise<void> {
 async function isIndexed(stores: TestStores, courierId: string): Promise<void> {
   const [row] = await stores.sql<{ version: number }[]>`
     select version from couriers where id = ${courierId}`;
-  const { availability } = new CourierIndex(stores);
-  await availability.applyStatus(courierId, "available", row?.version ?? 0);
-  const fix = { lat: 57.7, lon: 11.9, recordedAt: new Date().toISOString() };
-  await availability.applyFixes([{ courierId, fix }]);
+  const index = new CourierIndex(stores);
+  await index.availability.applyStatus(courierId, "available", row?.version ?? 0);
+  await index.fix(courierId, fixAt(PICKUP));
 }
 
 /** Adds an attempt of the customer. */

@@ -26,7 +26,7 @@ Deno.test({
         await redis.xadd(events, "*", "event", JSON.stringify(envelope));
         // A type of a later version is no poison: it is passed over.
         await redis.xadd(events, "*", "event", JSON.stringify({ ...envelope, type: "order.sung" }));
-        await redis.xadd(keys.positions(partition), "*", "fixes", "[{not json");
+        await redis.xadd(keys.positions(partition), "*", "couriers", "[{not json");
         return { junkEntries: 3, junkPositions: 1 };
       },
     });

@@ -1,5 +1,8 @@
 /** Couriers as Redis sees them: status, fixes, index. */
-import { Availability, type Fix, type FixCode } from "shared/availability/availability.ts";
+import { Availability } from "shared/availability/availability.ts";
+import { MAX_SPEED_MPS } from "shared/availability/cleaning.ts";
+import type { Fix, FixCode } from "shared/availability/fix.ts";
+import { parseStreamedCouriers, type StreamedCourier } from "shared/availability/streamed_fixes.ts";
 import type { Point } from "shared/geo/point.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { CourierStatus } from "shared/orders/rows.ts";
@@ -9,6 +12,9 @@ import type { TestStores } from "./stores.ts";
 
 /** Where `insertOrder` picks up. */
 export const PICKUP: Point = { lat: 57.7, lon: 11.9 };
+/** Where the state of a courier (courier_state.ts) has these times. */
+const HEARD_AT = 0;
+const BACK_AT = 24;
 const METRES_PER_DEGREE = 111_195;
 
 /** A place this far north of the pickup. */
@@ -18,7 +24,12 @@ export function northOfPickup(distanceM: number): Point {
 
 /** A fix that was recorded `agoMs` before now. */
 export function fixAt(point: Point, agoMs = 0): Fix {
-  return { ...point, recordedAt: new Date(Date.now() - agoMs).toISOString() };
+  return { ...point, recordedAtMs: Date.now() - agoMs };
+}
+
+/** A fix as a phone posts it. */
+export function bodyOf({ recordedAtMs, ...rest }: Fix): Record<string, unknown> {
+  return { ...rest, recordedAt: new Date(recordedAtMs).toISOString() };
 }
 
 /** Redis's clock, which stamps what it receives. */
@@ -32,9 +43,10 @@ export class CourierIndex {
   readonly availability: Availability;
   readonly #stores: TestStores;
 
-  constructor(stores: TestStores) {
+  /** @param redis the connection that scripts run on. */
+  constructor(stores: TestStores, redis: Redis = stores.redis) {
     this.#stores = stores;
-    this.availability = new Availability(stores.redis, stores.keys, PARTITION);
+    this.availability = new Availability(redis, stores.keys, PARTITION);
   }
 
   /** A courier in Postgres and in Redis, heard just now; its id. */
@@ -47,7 +59,17 @@ export class CourierIndex {
   }
 
   async fix(courierId: string, fix: Fix): Promise<FixCode | undefined> {
-    return (await this.availability.applyFixes([{ courierId, fix }]))[0];
+    return (await this.fixes(courierId, [fix]))[0];
+  }
+
+  /** Sends fixes at once, as of a courier on a bicycle. */
+  async fixes(courierId: string, fixes: readonly Fix[]): Promise<readonly FixCode[]> {
+    const group = { courierId, maxSpeedMps: MAX_SPEED_MPS.bicycle, fixes };
+    return (await this.availability.applyHeard([group]))[0]?.codes ?? [];
+  }
+
+  async heartbeat(courierId: string): Promise<FixCode | undefined> {
+    return (await this.fixes(courierId, []))[0];
   }
 
   async isIndexed(courierId: string): Promise<boolean> {
@@ -64,20 +86,44 @@ export class CourierIndex {
       : { lat: Number(place[1]), lon: Number(place[0]) };
   }
 
-  /** The newest fix as the courier's hash has it. */
+  /** The newest fix that is believed, as the courier's hash has it. */
   async latest(courierId: string): Promise<Fix | undefined> {
-    const { redis, keys } = this.#stores;
-    const json = await redis.hget(keys.courier(PARTITION, courierId), "fix");
-    return json === null ? undefined : JSON.parse(json) as Fix;
+    return (await this.availability.find(courierId))?.newest;
   }
 
   /** Lets time pass for one courier: it was last heard `agoMs` ago. */
   async age(courierId: string, agoMs: number): Promise<void> {
     const { redis, keys } = this.#stores;
     const heardAtMs = await redisNowMs(redis) - agoMs;
-    await redis.multi()
-      .hset(keys.courier(PARTITION, courierId), "receivedAt", heardAtMs)
-      .zadd(keys.couriersSeen(PARTITION), "XX", heardAtMs, courierId)
-      .exec();
+    await this.#setTime(courierId, HEARD_AT, heardAtMs);
+    await redis.zadd(keys.couriersSeen(PARTITION), "XX", heardAtMs, courierId);
   }
+
+  /** Lets time pass for one courier that was silent: it came back `agoMs` ago. */
+  async comeBack(courierId: string, agoMs: number): Promise<void> {
+    const nowMs = await redisNowMs(this.#stores.redis);
+    await this.#setTime(courierId, BACK_AT, nowMs - agoMs);
+  }
+
+  async #setTime(courierId: string, at: number, timeMs: number): Promise<void> {
+    const { redis, keys } = this.#stores;
+    const key = keys.courier(PARTITION, courierId);
+    const state = await redis.hgetBuffer(key, "state");
+    // Nothing to move for a courier that was never heard.
+    if (state === null) return;
+    state.writeDoubleLE(timeMs, at);
+    await redis.hset(key, "state", state);
+  }
+}
+
+/** Everything in the positions stream. */
+export async function streamedOf(
+  { redis, keys }: Pick<TestStores, "redis" | "keys">,
+): Promise<StreamedCourier[]> {
+  const entries = await redis.xrange(keys.positions(PARTITION), "-", "+");
+  return entries.flatMap(([, flat]) => {
+    const fields: Record<string, string> = {};
+    for (let at = 0; at + 1 < flat.length; at += 2) fields[flat[at] ?? ""] = flat[at + 1] ?? "";
+    return parseStreamedCouriers(fields);
+  });
 }

@@ -1,6 +1,7 @@
 /** Ingest in this process, over real stores. */
 import { Registry } from "prom-client";
 import { Credentials } from "shared/auth/credentials.ts";
+import { LiveConnections } from "shared/auth/live_connections.ts";
 import { createSession } from "shared/auth/sessions.ts";
 import { silentLog } from "shared/log/log.ts";
 import { createMetrics } from "shared/metrics/metrics.ts";
@@ -11,12 +12,14 @@ import { LastPositions } from "../../services/ingest/last_positions.ts";
 import { createIngestMetrics } from "../../services/ingest/metrics.ts";
 import { PrincipalCache } from "../../services/ingest/principal_cache.ts";
 import { FixRecorder } from "../../services/ingest/record_fix.ts";
-import { CourierIndex } from "./couriers.ts";
+import type { Fix } from "shared/availability/fix.ts";
+import { bodyOf, CourierIndex } from "./couriers.ts";
 import { insertRegion } from "./fixtures.ts";
 import type { TestStores } from "./stores.ts";
 import { withStores } from "./with_stores.ts";
 
 export const LOCATION_URL = "http://ingest.test/api/v1/courier/location";
+export const LOCATIONS_URL = "http://ingest.test/api/v1/courier/locations";
 export const TOKEN_ISSUER = "hexmile";
 export const APP_ORIGIN = "https://courier.example";
 
@@ -30,6 +33,8 @@ export interface Answer {
 export class Ingest {
   readonly lastPositions: LastPositions;
   readonly credentials: Credentials;
+  readonly recorder: FixRecorder;
+  readonly metrics = createIngestMetrics(new Registry());
   /** What the memory of principals takes for the time. */
   nowMs = 0;
   readonly #stores: TestStores;
@@ -39,20 +44,26 @@ export class Ingest {
     const { sql, keys } = stores;
     this.#stores = stores;
     this.lastPositions = new LastPositions(sql, silentLog);
-    const recorder = new FixRecorder({
+    const log = silentLog;
+    this.recorder = new FixRecorder({
+      sql,
       redis,
       keys,
       directory: new CourierDirectory(sql),
       lastPositions: this.lastPositions,
-      metrics: createIngestMetrics(new Registry()),
+      metrics: this.metrics,
+      log,
     });
-    const log = silentLog;
     this.credentials = new Credentials({ sql, redis, keys, log, tokenIssuer: TOKEN_ISSUER });
     const principals = new PrincipalCache(this.credentials, () => this.nowMs);
     this.#app = createApp({
-      recorder,
-      findPrincipal: (token) => principals.find(token),
-      log: silentLog,
+      recorder: this.recorder,
+      principals,
+      connections: new LiveConnections(this.credentials.revocations),
+      redis,
+      keys,
+      ingestMetrics: this.metrics,
+      log,
       metrics: createMetrics("ingest"),
       corsOrigins: [APP_ORIGIN],
     });
@@ -62,19 +73,56 @@ export class Ingest {
     return (await createSession(this.#stores.sql, accountId)).token;
   }
 
+  async respond(request: Request): Promise<Response> {
+    return await this.#app.fetch(request);
+  }
+
   async fetch(request: Request): Promise<Answer> {
-    const response = await this.#app.fetch(request);
+    const response = await this.respond(request);
     const text = await response.text();
     const body = text === "" ? {} : JSON.parse(text) as Record<string, unknown>;
     return { status: response.status, headers: response.headers, body };
   }
 
-  async post(token: string | undefined, body: unknown): Promise<Answer> {
-    const headers = new Headers({ "content-type": "application/json" });
+  /** Posts a fix, or whatever else, as a phone does. */
+  async post(token: string | undefined, body: unknown, url = LOCATION_URL): Promise<Answer> {
+    const text = typeof body === "string" ? body : JSON.stringify(posted(body));
+    const headers = new Headers({
+      "content-type": "application/json",
+      // Where it is missing ingest takes the long way.
+      "content-length": String(new TextEncoder().encode(text).length),
+    });
     if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
-    const text = typeof body === "string" ? body : JSON.stringify(body);
-    return await this.fetch(new Request(LOCATION_URL, { method: "POST", headers, body: text }));
+    return await this.fetch(new Request(url, { method: "POST", headers, body: text }));
   }
+
+  async postMany(token: string, fixes: readonly unknown[]): Promise<Answer> {
+    return await this.post(token, { positions: fixes.map(posted) }, LOCATIONS_URL);
+  }
+
+  /** How many fixes had this outcome. */
+  async counted(result: string): Promise<number> {
+    const { values } = await this.metrics.fixes.get();
+    return values.find(({ labels }) => labels.result === result)?.value ?? 0;
+  }
+
+  /** Serves real connections until the disposal. */
+  listen(): { readonly url: string } & AsyncDisposable {
+    const server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      this.#app.fetch,
+    );
+    return {
+      url: `http://127.0.0.1:${server.addr.port}`,
+      [Symbol.asyncDispose]: async () => await server.shutdown(),
+    };
+  }
+}
+
+/** A fix in the form in which phones post it; anything else as it is. */
+function posted(body: unknown): unknown {
+  const isFix = typeof body === "object" && body !== null && "recordedAtMs" in body;
+  return isFix ? bodyOf(body as Fix) : body;
 }
 
 export async function withIngest(

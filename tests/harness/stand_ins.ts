@@ -2,6 +2,7 @@
  * Real stores with one thing bent: what a lost reply, a failing statement or a full stream looks
  * like to the code, while everything else still happens on the real server.
  */
+import { NOW } from "shared/availability/courier_state.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { Sql } from "shared/sql/connect.ts";
 
@@ -63,4 +64,13 @@ export function redisWith(redis: Redis, bends: Readonly<Record<string, Bend>>): 
 /** Bends the two commands by which scripts run. */
 export function scriptsWith(redis: Redis, bend: Bend): Redis {
   return redisWith(redis, { evalsha: bend, eval: bend });
+}
+
+/** The same connection, where scripts that ask Redis for the time are told another one. */
+export function redisAt(redis: Redis, nowMs: () => number): Redis {
+  return redisWith(redis, {
+    evalsha: () => Promise.reject(new Error("NOSCRIPT the text is needed")),
+    eval: ([lua, ...args], real) =>
+      real(String(lua).replace(NOW, `\nlocal now = ${nowMs()}`), ...args),
+  });
 }

@@ -1,16 +1,18 @@
+/** The availability index: who is in it, and what it costs to keep it so. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseStreamedFixes } from "shared/availability/availability.ts";
-import { HIDDEN_AFTER_MS } from "shared/availability/scripts.ts";
+import { MAX_POSITION_ENTRIES } from "shared/availability/availability.ts";
+import { HIDDEN_AFTER_MS, RETURN_AFTER_MS } from "shared/availability/cleaning.ts";
+import { parseStreamedCouriers } from "shared/availability/streamed_fixes.ts";
 import { COURIER_STATUSES, type CourierStatus } from "shared/orders/rows.ts";
-import { CourierIndex, fixAt, northOfPickup, PICKUP, redisNowMs } from "../harness/couriers.ts";
-import { eventually } from "../harness/eventually.ts";
+import { CourierIndex, fixAt, northOfPickup, PICKUP, streamedOf } from "../harness/couriers.ts";
 import { PARTITION } from "../harness/outbox.ts";
+import { redisAt, scriptsWith } from "../harness/stand_ins.ts";
 import type { TestStores } from "../harness/stores.ts";
 import { withStores } from "../harness/with_stores.ts";
 
 const SEED = 20_261_120;
-const RUNS = 50;
+const RUNS = 60;
 const OFF_INDEX: readonly CourierStatus[] = ["busy", "paused", "offline"];
 
 async function withIndex(
@@ -25,6 +27,8 @@ Deno.test("Availability indexes an available courier with its first fix, where i
     assert.equal(await index.fix(id, fixAt(PICKUP)), "unknown");
     assert.equal(await index.availability.applyStatus(id, "available", 1), true);
     assert.equal(await index.isIndexed(id), false, "nobody knows where it is");
+    assert.equal(await index.heartbeat(id), "accepted");
+    assert.equal(await index.isIndexed(id), false, "nor does a heartbeat tell");
     assert.equal(await index.fix(id, fixAt(northOfPickup(500))), "accepted");
     const at = await index.indexedAt(id);
     assert.ok(at);
@@ -42,9 +46,10 @@ for (const status of OFF_INDEX) {
       assert.equal(await index.isIndexed(id), true);
       await index.availability.applyStatus(id, status, 2);
       assert.equal(await index.isIndexed(id), false);
+      const taken = status === "offline" ? "off_shift" : "accepted";
       for (let ping = 0; ping < 3; ping++) {
-        const code = await index.fix(id, fixAt(PICKUP, 10_000 - ping));
-        assert.equal(code, status === "offline" ? "off_shift" : "accepted");
+        assert.equal(await index.fix(id, fixAt(PICKUP, 10_000 - ping)), taken);
+        assert.equal(await index.heartbeat(id), taken);
         assert.equal(await index.isIndexed(id), false, `ping ${ping}`);
       }
       assert.equal(await index.availability.applyStatus(id, "available", 1), false, "an old event");
@@ -55,90 +60,109 @@ for (const status of OFF_INDEX) {
   });
 }
 
-Deno.test("Availability refuses an older fix and keeps the newer one everywhere", async () => {
-  await withIndex(async (index, { redis, keys }) => {
-    const id = crypto.randomUUID();
-    await index.availability.applyStatus(id, "available", 1);
-    const newer = fixAt(northOfPickup(100), 1_000);
-    const older = fixAt(northOfPickup(900), 2_000);
-    assert.equal(await index.fix(id, newer), "accepted");
-    assert.equal(await index.fix(id, older), "stale");
-    assert.equal(await index.fix(id, newer), "stale", "the same fix again");
-    assert.deepEqual(await index.latest(id), newer);
-    const at = await index.indexedAt(id);
-    assert.ok(Math.abs((at?.lat ?? 0) - newer.lat) < 1e-5);
-    const entries = await redis.xrange(keys.positions(PARTITION), "-", "+");
-    const streamed = entries.flatMap(([, fields]) =>
-      parseStreamedFixes({ fixes: fields[fields.indexOf("fixes") + 1] ?? "" })
-    );
-    assert.deepEqual(streamed.map(({ courierId, fix }) => ({ courierId, fix })), [
-      { courierId: id, fix: newer },
-    ]);
-  });
-});
-
-Deno.test("Availability.applyFixes() answers each fix for itself and streams those accepted as one entry", async () => {
+Deno.test("Availability.applyHeard() answers each fix for itself and streams those kept as one entry", async () => {
   await withIndex(async (index, { redis, keys }) => {
     const [a = "", b = "", off = "", unknown = ""] = [1, 2, 3, 4].map(() => crypto.randomUUID());
     await index.availability.applyStatus(a, "available", 1);
-    await index.availability.applyStatus(b, "busy", 1);
+    await index.availability.applyStatus(b, "busy", 7);
     await index.availability.applyStatus(off, "offline", 1);
-    const fixes = [
-      { courierId: a, fix: fixAt(northOfPickup(10), 3_000) },
-      { courierId: unknown, fix: fixAt(PICKUP) },
-      { courierId: b, fix: fixAt(northOfPickup(20), 3_000) },
-      { courierId: a, fix: fixAt(northOfPickup(5), 4_000) },
-      { courierId: off, fix: fixAt(PICKUP) },
-      { courierId: a, fix: fixAt(northOfPickup(30), 1_000) },
-    ];
-    assert.deepEqual(await index.availability.applyFixes(fixes), [
-      "accepted",
-      "unknown",
-      "accepted",
-      "stale",
-      "off_shift",
-      "accepted",
+    const far = fixAt(northOfPickup(9_000), 500);
+    const fixes = {
+      first: fixAt(northOfPickup(10), 3_000),
+      b: { ...fixAt(northOfPickup(20), 3_000), accuracyM: 3.25, speedMps: 1.5 },
+      late: fixAt(northOfPickup(5), 4_000),
+      last: { ...fixAt(northOfPickup(30), 1_000), headingDeg: 90 },
+    };
+    const group = (courierId: string, ...some: ReturnType<typeof fixAt>[]) => ({
+      courierId,
+      maxSpeedMps: 20,
+      fixes: some,
+    });
+    const answers = await index.availability.applyHeard([
+      group(a, fixes.first),
+      group(unknown, fixAt(PICKUP)),
+      group(b, fixes.b),
+      // Not in the order of their times.
+      group(a, far, fixes.last, fixes.last, fixes.late),
+      group(off, fixAt(PICKUP), fixAt(PICKUP)),
+      group(b),
     ]);
-    const entries = await redis.xrange(keys.positions(PARTITION), "-", "+");
-    assert.equal(entries.length, 1);
-    const streamed = parseStreamedFixes({ fixes: entries[0]?.[1][1] ?? "" });
-    assert.deepEqual(streamed.map(({ courierId }) => courierId), [a, b, a]);
-    assert.deepEqual(streamed[2]?.fix, fixes[5]?.fix);
-    assert.equal(streamed[2]?.recordedAtMs, Date.parse(fixes[5]?.fix.recordedAt ?? ""));
+    assert.deepEqual(answers.map(({ codes }) => codes), [
+      ["accepted"],
+      ["unknown"],
+      ["accepted"],
+      ["jump", "accepted", "duplicate", "late"],
+      ["off_shift", "off_shift"],
+      ["accepted"],
+    ]);
+    assert.equal(await redis.xlen(keys.positions(PARTITION)), 1);
+    const streamed = await streamedOf({ redis, keys });
+    assert.deepEqual(streamed.map(({ courierId }) => courierId), [a, b, a, b]);
+    const [first, ofB, second, heartbeat] = streamed;
+    assert.deepEqual(first?.fixes.map(({ fix }) => fix), [fixes.first]);
+    assert.deepEqual(ofB?.fixes, [
+      { code: "accepted", fix: fixes.b, recordedAtMs: fixes.b.recordedAtMs },
+    ]);
+    assert.deepEqual([ofB?.status, ofB?.version, ofB?.isReturning], ["busy", 7, false]);
+    assert.deepEqual(second?.fixes.map(({ code, fix }) => [code, fix]), [
+      ["late", fixes.late],
+      ["accepted", fixes.last],
+      ["jump", far],
+    ]);
+    assert.equal(second?.place?.recordedAtMs, fixes.last.recordedAtMs);
+    assert.deepEqual(heartbeat?.fixes, []);
+    assert.equal(heartbeat?.place?.recordedAtMs, fixes.b.recordedAtMs);
     assert.equal(await redis.exists(keys.courier(PARTITION, unknown)), 0);
   });
 });
 
-Deno.test("Availability clamps a fix from the future to now", async () => {
-  await withIndex(async (index, { redis, keys }) => {
+Deno.test("Availability.applyHeard() writes nothing while the stream is full", async () => {
+  await withStores(async (stores) => {
+    const { redis, keys } = stores;
+    const index = new CourierIndex(
+      stores,
+      scriptsWith(
+        redis,
+        (args, real) => real(...args.map((arg) => arg === MAX_POSITION_ENTRIES ? 1 : arg)),
+      ),
+    );
     const id = crypto.randomUUID();
     await index.availability.applyStatus(id, "available", 1);
-    const nowMs = Date.now();
-    assert.equal(await index.fix(id, fixAt(northOfPickup(1), -3_600_000)), "accepted");
-    const stored = Number(await redis.hget(keys.courier(PARTITION, id), "recordedAt"));
-    assert.ok(Math.abs(stored - nowMs) < 2_000, `${stored - nowMs} ms off`);
-    await eventually("the clock moved on", async () => await redisNowMs(redis) > stored + 1);
-    const after = { ...PICKUP, recordedAt: new Date(stored + 1).toISOString() };
-    assert.equal(await index.fix(id, after), "accepted", "a clock set right is not locked out");
+    const first = fixAt(PICKUP, 2_000);
+    assert.equal(await index.fix(id, first), "accepted");
+    assert.deepEqual(await index.fixes(id, [fixAt(PICKUP), fixAt(PICKUP)]), ["full", "full"]);
+    assert.equal(await index.heartbeat(id), "full");
+    assert.deepEqual(await index.latest(id), first);
+    assert.equal(await redis.xlen(keys.positions(PARTITION)), 1);
   });
 });
 
-Deno.test("Availability never lets an older fix win, also when the phone's clock runs ahead", async () => {
-  await withIndex(async (index, { redis }) => {
+Deno.test("Availability touches only keys of the partition's hash slot", async () => {
+  await withStores(async (stores) => {
+    const touched = new Set<string>();
+    const index = new CourierIndex(
+      stores,
+      scriptsWith(stores.redis, (args, real) => {
+        const count = Number(args[1]);
+        for (const key of args.slice(2, 2 + count)) touched.add(String(key));
+        return real(...args);
+      }),
+    );
     const id = crypto.randomUUID();
     await index.availability.applyStatus(id, "available", 1);
-    // The clock of this phone is 5 s fast, and its fixes arrive in the wrong order.
-    const newer = fixAt(northOfPickup(100), -5_000);
-    const older = fixAt(northOfPickup(900), -4_000);
-    await index.fix(id, newer);
-    const startMs = await redisNowMs(redis);
-    await eventually("some ms have passed", async () => await redisNowMs(redis) > startMs + 5);
-    await index.fix(id, older);
-    assert.deepEqual(await index.latest(id), newer);
+    await index.fix(id, fixAt(PICKUP));
+    await index.availability.sweepSilent();
+    await index.availability.watchSilence([id]);
+    await index.availability.restoreFix(crypto.randomUUID(), fixAt(PICKUP));
+    const slots = await Promise.all(
+      [...touched].map((key) => stores.redis.call("CLUSTER", "KEYSLOT", key)),
+    ).catch(() => [...touched].map((key) => /\{.+?\}/.exec(key)?.[0]));
+    assert.equal(touched.size, 5);
+    assert.equal(new Set(slots).size, 1, String(slots));
   });
 });
 
-Deno.test("Availability.applyStatus() does not index a courier that fell silent, and its next fix does", async () => {
+Deno.test("Availability.applyStatus() does not index a courier that fell silent, and its next fix does not at once", async () => {
   await withIndex(async (index) => {
     const id = crypto.randomUUID();
     await index.availability.applyStatus(id, "busy", 1);
@@ -147,51 +171,100 @@ Deno.test("Availability.applyStatus() does not index a courier that fell silent,
     await index.availability.applyStatus(id, "available", 2);
     assert.equal(await index.isIndexed(id), false);
     await index.fix(id, fixAt(PICKUP));
+    assert.equal(await index.isIndexed(id), false, "it may be gone again in a moment");
+    await index.comeBack(id, RETURN_AFTER_MS);
+    await index.heartbeat(id);
     assert.equal(await index.isIndexed(id), true);
   });
 });
 
-Deno.test("Availability keeps each courier's newest fix, in any order and with any repetition", async () => {
-  console.log(`seed ${SEED}`);
-  await withIndex(async (index) => {
-    const count = 6;
-    const orders = fc.shuffledSubarray(Array.from({ length: count }, (_, fix) => fix), {
-      minLength: count,
-    }).chain((order) =>
-      fc.array(fc.nat(count - 1), { maxLength: 4 }).map((repeats) => [...order, ...repeats])
-    );
-    await fc.assert(
-      fc.asyncProperty(orders, fc.boolean(), async (order, isOneBatch) => {
-        const id = crypto.randomUUID();
-        await index.availability.applyStatus(id, "available", 1);
-        const fixes = Array.from(
-          { length: count },
-          (_, at) => fixAt(northOfPickup(at * 10), (count - at) * 1_000),
-        );
-        const sent = order.flatMap((at) => fixes[at] ?? []).map((fix) => ({ courierId: id, fix }));
-        if (isOneBatch) await index.availability.applyFixes(sent);
-        else for (const { fix } of sent) await index.fix(id, fix);
-        assert.deepEqual(await index.latest(id), fixes.at(-1));
-        const at = await index.indexedAt(id);
-        assert.ok(Math.abs((at?.lat ?? 0) - (fixes.at(-1)?.lat ?? 0)) < 1e-5);
-      }),
-      { seed: SEED, numRuns: RUNS },
-    );
+Deno.test("Availability keeps a courier that is heard once a minute out of the index", async () => {
+  await withStores(async (stores) => {
+    let nowMs = Date.now();
+    const index = new CourierIndex(stores, redisAt(stores.redis, () => nowMs));
+    const id = crypto.randomUUID();
+    await index.availability.applyStatus(id, "available", 1);
+    const seen: boolean[] = [];
+    const hear = async (waitMs: number) => {
+      nowMs += waitMs;
+      await index.availability.sweepSilent();
+      await index.fix(id, { ...PICKUP, recordedAtMs: nowMs });
+      seen.push(await index.isIndexed(id));
+    };
+    await hear(0);
+    for (let minute = 0; minute < 5; minute++) {
+      await hear(60_000);
+      // Two at once, as a phone sends that found its network again.
+      await hear(1_000);
+    }
+    assert.deepEqual(seen, [true, ...Array.from({ length: 10 }, () => false)]);
+    // Heard every 20 s it is back, and stays.
+    for (let beat = 0; beat < 10; beat++) await hear(20_000);
+    assert.deepEqual(seen.slice(-10), Array.from({ length: 10 }, () => true));
   });
+});
+
+Deno.test("Availability indexes at once a courier that comes online by its own deed", async () => {
+  await withIndex(async (index) => {
+    const id = crypto.randomUUID();
+    await index.availability.applyStatus(id, "available", 1);
+    await index.fix(id, fixAt(PICKUP, 2_000));
+    await index.age(id, HIDDEN_AFTER_MS + 1_000);
+    await index.fix(id, fixAt(PICKUP, 1_000));
+    await index.availability.applyStatus(id, "offline", 2);
+    await index.availability.applyStatus(id, "available", 3);
+    await index.fix(id, fixAt(PICKUP));
+    assert.equal(await index.isIndexed(id), true);
+  });
+});
+
+Deno.test("Availability.restoreFix() gives a lost courier its place back, which counts from its next heartbeat", async () => {
+  await withIndex(async (index) => {
+    const id = crypto.randomUUID();
+    const place = { ...fixAt(northOfPickup(70), 60_000), accuracyM: 4.5, speedMps: 3.25 };
+    assert.equal(await index.availability.restoreFix(id, place), false, "its status comes first");
+    await index.availability.applyStatus(id, "available", 1);
+    assert.equal(await index.availability.restoreFix(id, place), true);
+    assert.equal(await index.isIndexed(id), false, "nobody has heard of it");
+    await index.heartbeat(id);
+    assert.equal(await index.isIndexed(id), true);
+    assert.deepEqual(await index.latest(id), {
+      ...place,
+      lat: Number(place.lat.toFixed(7)),
+      lon: Number(place.lon.toFixed(7)),
+    });
+    assert.equal(await index.availability.restoreFix(id, fixAt(PICKUP)), false, "Redis knows");
+    assert.equal(await index.fix(id, fixAt(northOfPickup(60), 61_000)), "late");
+    assert.equal((await index.latest(id))?.accuracyM, 4.5, "an older fix does not replace it");
+    assert.equal(await index.fix(id, fixAt(PICKUP, 95_000)), "stale");
+  });
+});
+
+Deno.test("parseStreamedCouriers() refuses what no script of ours wrote", () => {
+  for (
+    const fields of [
+      {},
+      { at: "1" },
+      { at: "x", couriers: "[]" },
+      { at: "1", couriers: "{}" },
+      { at: "1", couriers: "[{not json" },
+    ]
+  ) assert.throws(() => parseStreamedCouriers(fields as Record<string, string>));
 });
 
 type Step =
   | { readonly kind: "status"; readonly version: number }
   | { readonly kind: "fix"; readonly agoMs: number }
-  | { readonly kind: "silence" }
-  | { readonly kind: "sweep" };
+  | { readonly kind: "heartbeat" }
+  | { readonly kind: "wait"; readonly ms: number };
 
 /** What the index must say of one courier, in the simplest possible words. */
 class Model {
   readonly #statuses: readonly CourierStatus[];
   #version = 0;
-  #newestAgoMs = Infinity;
-  #isFresh = false;
+  #heardAtMs: number | undefined;
+  #backAtMs: number | undefined;
+  #hasPlace = false;
 
   constructor(statuses: readonly CourierStatus[]) {
     this.#statuses = statuses;
@@ -201,41 +274,42 @@ class Model {
     return this.#statuses[this.#version - 1];
   }
 
-  /** After a sweep: available, heard of lately, and its place known. */
-  get isIndexed(): boolean {
-    return this.status === "available" && this.#isFresh;
+  /** Available, heard of lately and for long enough, and its place known. */
+  isIndexed(nowMs: number): boolean {
+    return this.status === "available" && this.#hasPlace && this.#backAtMs === undefined &&
+      this.#heardAtMs !== undefined && nowMs - this.#heardAtMs < HIDDEN_AFTER_MS;
   }
 
   statusChange(version: number): boolean {
     if (version < this.#version) return false;
+    if (this.status === "offline") this.#backAtMs = undefined;
     this.#version = version;
     return true;
   }
 
-  fix(agoMs: number): string {
-    if (this.status === undefined) return "unknown";
-    if (this.status === "offline") return "off_shift";
-    if (agoMs >= this.#newestAgoMs) return "stale";
-    this.#newestAgoMs = agoMs;
-    this.#isFresh = true;
-    return "accepted";
-  }
-
-  silence(): void {
-    this.#isFresh = false;
+  hear(nowMs: number, hasPlace: boolean): boolean {
+    if (this.status === undefined || this.status === "offline") return false;
+    const { heardAtMs = nowMs } = { heardAtMs: this.#heardAtMs };
+    if (nowMs - heardAtMs > HIDDEN_AFTER_MS) this.#backAtMs = nowMs;
+    else if (this.#backAtMs !== undefined && nowMs - this.#backAtMs >= RETURN_AFTER_MS) {
+      this.#backAtMs = undefined;
+    }
+    this.#heardAtMs = nowMs;
+    this.#hasPlace ||= hasPlace;
+    return true;
   }
 }
 
-async function applyStep(
-  step: Step,
-  { index, model, id, statuses, baseMs }: {
-    index: CourierIndex;
-    model: Model;
-    id: string;
-    statuses: readonly CourierStatus[];
-    baseMs: number;
-  },
-): Promise<void> {
+interface Walk {
+  readonly index: CourierIndex;
+  readonly model: Model;
+  readonly id: string;
+  readonly statuses: readonly CourierStatus[];
+  nowMs: number;
+}
+
+async function applyStep(step: Step, walk: Walk): Promise<void> {
+  const { index, model, id, statuses } = walk;
   switch (step.kind) {
     case "status": {
       const status = statuses[step.version - 1] ?? "offline";
@@ -244,27 +318,27 @@ async function applyStep(
       break;
     }
     case "fix": {
-      const recordedAt = new Date(baseMs - step.agoMs).toISOString();
-      assert.equal(await index.fix(id, { ...PICKUP, recordedAt }), model.fix(step.agoMs));
+      const code = await index.fix(id, { ...PICKUP, recordedAtMs: walk.nowMs - step.agoMs });
+      const isHeard = code !== "unknown" && code !== "off_shift";
+      assert.equal(isHeard, model.hear(walk.nowMs, true), String(code));
       break;
     }
-    case "silence":
-      await index.age(id, HIDDEN_AFTER_MS + 1_000);
-      model.silence();
-      // Whoever fell silent is swept before it is heard again: keeper looks every 5 s.
-      await index.availability.sweepSilent();
+    case "heartbeat":
+      assert.equal(await index.heartbeat(id) === "accepted", model.hear(walk.nowMs, false));
       break;
-    case "sweep":
-      await index.availability.sweepSilent();
+    case "wait":
+      walk.nowMs += step.ms;
   }
-  // At every moment, not only at the end: what is indexed may be offered an order.
+  // Keeper looks every 5 s; here at every moment.
+  await index.availability.sweepSilent();
   const isIndexed = await index.isIndexed(id);
-  assert.equal(isIndexed, model.isIndexed, `after ${JSON.stringify(step)} as ${model.status}`);
+  const expected = model.isIndexed(walk.nowMs);
+  assert.equal(isIndexed, expected, `after ${JSON.stringify(step)} as ${model.status}`);
 }
 
 Deno.test("Availability indexes a courier if and only if it is available and fresh, in any interleaving", async () => {
   console.log(`seed ${SEED}`);
-  await withIndex(async (index) => {
+  await withStores(async (stores) => {
     const statuses = fc.array(fc.constantFrom(...COURIER_STATUSES), {
       minLength: 5,
       maxLength: 5,
@@ -272,22 +346,25 @@ Deno.test("Availability indexes a courier if and only if it is available and fre
     const step: fc.Arbitrary<Step> = fc.oneof(
       fc.record({ kind: fc.constant("status" as const), version: fc.integer({ min: 1, max: 5 }) }),
       fc.record({ kind: fc.constant("fix" as const), agoMs: fc.integer({ min: 0, max: 20_000 }) }),
-      fc.constant({ kind: "silence" as const }),
-      fc.constant({ kind: "sweep" as const }),
+      fc.constant({ kind: "heartbeat" as const }),
+      fc.record({
+        kind: fc.constant("wait" as const),
+        ms: fc.constantFrom(1_000, 3_000, 6_000, 20_000, HIDDEN_AFTER_MS, HIDDEN_AFTER_MS + 1),
+      }),
     );
     await fc.assert(
       fc.asyncProperty(
         statuses,
-        fc.array(step, { minLength: 5, maxLength: 30 }),
+        fc.array(step, { minLength: 5, maxLength: 40 }),
         async (drawn, steps) => {
-          const world = {
-            index,
+          const walk: Walk = {
+            index: new CourierIndex(stores, redisAt(stores.redis, () => walk.nowMs)),
             model: new Model(drawn),
             id: crypto.randomUUID(),
             statuses: drawn,
-            baseMs: Date.now(),
+            nowMs: Date.now(),
           };
-          for (const one of steps) await applyStep(one, world);
+          for (const one of steps) await applyStep(one, walk);
         },
       ),
       { seed: SEED, numRuns: RUNS },

@@ -160,6 +160,7 @@ Deno.test("every route asks for its role and says which", async () => {
     ["POST", "/api/v1/courier/shifts"],
     ["POST", `/api/v1/courier/orders/${orderId}/arrived`],
     ["POST", "/api/v1/courier/channel-tickets"],
+    ["POST", "/api/v1/courier/position-tickets"],
     ["POST", `/api/v1/courier/offers/${orderId}/accept`],
     ["POST", `/api/v1/courier/offers/${orderId}/reject`],
     ["POST", `/api/v1/courier/orders/${orderId}/picked-up`],

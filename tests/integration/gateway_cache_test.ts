@@ -219,7 +219,10 @@ Deno.test("a courier's position is shown while it has the order, and no longer",
   const index = new Availability(redis, keys, PARTITION);
   await index.applyStatus(courier.accountId, "busy", 1);
   const fix = fixAt(57.7);
-  assert.deepEqual(await index.applyFixes([{ courierId: courier.accountId, fix }]), ["accepted"]);
+  const { recordedAt, ...place } = fix;
+  const heard = { ...place, recordedAtMs: Date.parse(recordedAt) };
+  const group = { courierId: courier.accountId, maxSpeedMps: 20, fixes: [heard] };
+  assert.deepEqual((await index.applyHeard([group]))[0]?.codes, ["accepted"]);
   const first = await positionOf(here, orderId, world.customer);
   assert.deepEqual([first.json, first.headers.get("x-cache")], [{ position: fix }, "MISS"]);
   assert.equal(first.headers.get("cache-control"), "private, no-store");

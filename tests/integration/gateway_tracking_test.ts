@@ -141,6 +141,20 @@ Deno.test("a courier's session gets a ticket for its own channel", async () => {
   });
 });
 
+Deno.test("a courier's session gets a ticket for sending its positions", async () => {
+  const { redis, keys } = world.stores;
+  const courier = await newCourier(world);
+  const answer = await world.gateway.call("POST", "/api/v1/courier/position-tickets", courier);
+  assert.equal(answer.status, 201, answer.text);
+  const [session] = await world.stores.sql<{ id: string }[]>`
+    select id from sessions where account_id = ${courier.accountId}`;
+  assert.deepEqual(await consumeTicket(redis, keys, JSON.parse(answer.text).ticket), {
+    kind: "courier_positions",
+    courierId: courier.accountId,
+    credentialId: session?.id,
+  });
+});
+
 Deno.test("no secret of a link and no ticket is in a log line", async () => {
   const order = await place(world, soupOrder(world));
   const link = String(order.json?.["tracking"]?.["token"]);

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { Registry } from "prom-client";
-import { Availability, type Fix, type FixCode } from "shared/availability/availability.ts";
+import { Availability, type Heard, type HeardAnswer } from "shared/availability/availability.ts";
+import type { FixCode } from "shared/availability/fix.ts";
 import { withTimeout } from "shared/clock/timeout.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import { FixBatcher, QueueFullError } from "../../services/ingest/fix_batcher.ts";
 import { createIngestMetrics } from "../../services/ingest/metrics.ts";
 import { fixAt, northOfPickup, PICKUP } from "../harness/couriers.ts";
+import { eventually } from "../harness/eventually.ts";
 import { Gate } from "../harness/gate.ts";
 import { PARTITION } from "../harness/outbox.ts";
 import { scriptsWith } from "../harness/stand_ins.ts";
@@ -13,13 +15,19 @@ import type { TestStores } from "../harness/stores.ts";
 import { withStores } from "../harness/with_stores.ts";
 
 const COURIERS = 500;
+const MAX_BATCH = 200;
 const MAX_QUEUED = 10_000;
+const MAX_OF_ONE = 240;
 const BOUND_MS = 2_000;
 
 /** The batcher of the test partition over a connection that may be bent. */
-function batcherOver({ keys }: TestStores, redis: Redis) {
+function batcherOver({ keys }: TestStores, redis: Redis): FixBatcher {
   const metrics = createIngestMetrics(new Registry());
-  return { batcher: new FixBatcher(new Availability(redis, keys, PARTITION), metrics), metrics };
+  return new FixBatcher(new Availability(redis, keys, PARTITION), metrics);
+}
+
+function heard(courierId: string, ...fixes: ReturnType<typeof fixAt>[]): Heard {
+  return { courierId, maxSpeedMps: 20, fixes };
 }
 
 /** An availability whose answers the test gives. */
@@ -32,11 +40,17 @@ class AnsweringAvailability extends Availability {
     this.#answer = answer;
   }
 
-  override async applyFixes(fixes: readonly { courierId: string; fix: Fix }[]): Promise<FixCode[]> {
-    this.batches.push(fixes.length);
+  override async applyHeard(groups: readonly Heard[]): Promise<HeardAnswer[]> {
+    this.batches.push(groups.reduce((sum, { fixes }) => sum + Math.max(1, fixes.length), 0));
     await this.#answer();
-    return fixes.map(() => "accepted");
+    return groups.map(({ fixes }) => ({ codes: fixes.map(() => "accepted"), clamped: 0 }));
   }
+}
+
+function answering(stores: TestStores, answer: () => Promise<void>) {
+  const availability = new AnsweringAvailability(stores, answer);
+  const batcher = new FixBatcher(availability, createIngestMetrics(new Registry()));
+  return { availability, batcher };
 }
 
 Deno.test(`FixBatcher.submit() of ${COURIERS} couriers at once takes few script calls, each answered its own code`, async () => {
@@ -46,9 +60,9 @@ Deno.test(`FixBatcher.submit() of ${COURIERS} couriers at once takes few script 
       scripts++;
       return real(...args);
     });
-    const { batcher, metrics } = batcherOver(stores, redis);
+    const batcher = batcherOver(stores, redis);
     const availability = new Availability(stores.redis, stores.keys, PARTITION);
-    const expected: FixCode[] = ["accepted", "stale", "off_shift", "unknown"];
+    const expected: FixCode[] = ["accepted", "late", "off_shift", "unknown"];
     const couriers = Array.from({ length: COURIERS }, (_, index) => ({
       id: crypto.randomUUID(),
       code: expected[index % expected.length] ?? "accepted",
@@ -58,17 +72,21 @@ Deno.test(`FixBatcher.submit() of ${COURIERS} couriers at once takes few script 
         availability.applyStatus(id, code === "off_shift" ? "offline" : "available", 1)
       ),
     );
-    await availability.applyFixes(
-      couriers.filter(({ code }) => code === "stale")
-        .map(({ id }) => ({ courierId: id, fix: fixAt(PICKUP, 1_000) })),
+    await availability.applyHeard(
+      couriers.filter(({ code }) => code === "late").map(({ id }) =>
+        heard(id, fixAt(PICKUP, 1_000))
+      ),
     );
-    const codes = await Promise.all(
-      couriers.map(({ id }) => batcher.submit(id, fixAt(northOfPickup(9), 2_000))),
+    const answers = await Promise.all(
+      couriers.map(({ id }) => batcher.submit(heard(id, fixAt(northOfPickup(9), 2_000)))),
     );
-    assert.deepEqual(codes, couriers.map(({ code }) => code));
+    assert.deepEqual(
+      answers.map(({ codes }) => codes),
+      couriers.map(({ code }) => [code]),
+    );
     // 200 per call; the script is known to Redis from the set-up above.
     assert.equal(scripts, 3);
-    assert.equal((await metrics.queued.get()).values[0]?.value, 0);
+    assert.equal(batcher.queued, 0);
     const entries = await stores.redis.xlen(stores.keys.positions(PARTITION));
     assert.equal(entries, 1 + 3, "one entry per flush that accepted something");
   });
@@ -76,34 +94,60 @@ Deno.test(`FixBatcher.submit() of ${COURIERS} couriers at once takes few script 
 
 Deno.test("FixBatcher.submit() applies one courier's fixes in the order of their submission", async () => {
   await withStores(async (stores) => {
-    const { batcher } = batcherOver(stores, stores.redis);
+    const batcher = batcherOver(stores, stores.redis);
     const id = crypto.randomUUID();
     await new Availability(stores.redis, stores.keys, PARTITION).applyStatus(id, "available", 1);
-    const count = 450;
-    const codes = await Promise.all(
-      Array.from({ length: count }, (_, at) => batcher.submit(id, fixAt(PICKUP, count - at))),
-    );
+    const others = Array.from({ length: 900 }, () => crypto.randomUUID());
+    // Spread over several calls, of which two are under way at once.
+    const answers = await Promise.all(others.flatMap((other, at) => {
+      const waiting = [batcher.submit(heard(other, fixAt(PICKUP)))];
+      if (at % 10 === 0) waiting.push(batcher.submit(heard(id, fixAt(PICKUP, 1_000 - at))));
+      return waiting;
+    }));
+    const codes = answers.flatMap(({ codes }) => codes).filter((code) => code !== "unknown");
+    assert.equal(codes.length, 90);
     assert.deepEqual(new Set(codes), new Set(["accepted"]));
   });
 });
 
-Deno.test("FixBatcher.submit() refuses at its bound at once, and drops nobody", async () => {
+Deno.test("FixBatcher.submit() refuses at its bounds at once, and drops nobody", async () => {
   await withStores(async (stores) => {
-    const answer = new Gate();
-    const availability = new AnsweringAvailability(stores, () => answer.passed());
-    const batcher = new FixBatcher(availability, createIngestMetrics(new Registry()));
+    const gate = new Gate();
+    const { batcher, availability } = answering(stores, () => gate.passed());
     const fix = fixAt(PICKUP);
-    const waiting = Array.from({ length: MAX_QUEUED }, () => batcher.submit("courier", fix));
-    await assert.rejects(batcher.submit("courier", fix), (error) => {
-      assert.ok(error instanceof QueueFullError);
-      assert.equal(error.message, "queued fixes must be < 10000");
-      return true;
-    });
-    answer.open();
-    assert.deepEqual(new Set(await Promise.all(waiting)), new Set(["accepted"]));
-    assert.deepEqual(new Set(availability.batches), new Set([200]));
-    const again = withTimeout("a fix after the rush", BOUND_MS, batcher.submit("courier", fix));
-    assert.equal(await again, "accepted", "there is room again");
+    const send = (courierId: string) => batcher.submit(heard(courierId, fix));
+    const refuses = async (courierId: string, message: string) => {
+      await assert.rejects(send(courierId), (error) => {
+        assert.ok(error instanceof QueueFullError);
+        assert.equal(error.message, message);
+        return true;
+      });
+    };
+    // Two calls are under way and hold what they took; the rest waits.
+    const waiting = Array.from({ length: 2 * MAX_BATCH }, (_, at) => send(`early ${at}`));
+    assert.deepEqual(availability.batches, [MAX_BATCH, MAX_BATCH]);
+    waiting.push(...Array.from({ length: MAX_OF_ONE }, () => send("flood")));
+    await refuses("flood", `a courier's queued fixes must be <= ${MAX_OF_ONE}`);
+    const rest = MAX_QUEUED - MAX_OF_ONE;
+    waiting.push(...Array.from({ length: rest }, (_, at) => send(`courier ${at}`)));
+    await refuses("another", `queued fixes must be <= ${MAX_QUEUED}`);
+    assert.equal(batcher.queued, MAX_QUEUED);
+    gate.open();
+    const codes = (await Promise.all(waiting)).flatMap((answer) => answer.codes);
+    assert.equal(codes.length, 2 * MAX_BATCH + MAX_QUEUED);
+    assert.deepEqual(new Set(codes), new Set(["accepted"]));
+    assert.deepEqual(new Set(availability.batches), new Set([MAX_BATCH]));
+    const again = await withTimeout("a fix after the rush", BOUND_MS, send("flood"));
+    assert.deepEqual(again.codes, ["accepted"], "there is room again");
+  });
+});
+
+Deno.test("FixBatcher.submit() keeps the points of one caller in one call", async () => {
+  await withStores(async (stores) => {
+    const { batcher, availability } = answering(stores, () => Promise.resolve());
+    const points = Array.from({ length: 100 }, (_, at) => fixAt(PICKUP, 100 - at));
+    await Promise.all(["a", "b", "c", "d", "e"].map((id) => batcher.submit(heard(id, ...points))));
+    assert.deepEqual(availability.batches, [200, 200, 100]);
   });
 });
 
@@ -113,31 +157,46 @@ Deno.test("FixBatcher.submit() rejects the fixes of a call that failed, and only
     const redis = scriptsWith(stores.redis, (args, real) => {
       return ++calls === 1 ? Promise.reject(new Error("Redis is away")) : real(...args);
     });
-    const { batcher } = batcherOver(stores, redis);
+    const batcher = batcherOver(stores, redis);
     const outcomes = await Promise.allSettled(
-      Array.from({ length: 201 }, () => batcher.submit(crypto.randomUUID(), fixAt(PICKUP))),
+      Array.from(
+        { length: MAX_BATCH + 1 },
+        () => batcher.submit(heard(crypto.randomUUID(), fixAt(PICKUP))),
+      ),
     );
     const failed = outcomes.filter(({ status }) => status === "rejected");
-    assert.equal(failed.length, 200);
+    assert.equal(failed.length, MAX_BATCH);
     const last = outcomes.at(-1);
-    assert.deepEqual(last, { status: "fulfilled", value: "unknown" });
+    assert.ok(last?.status === "fulfilled");
+    assert.deepEqual(last.value.codes, ["unknown"]);
   });
 });
 
 Deno.test("FixBatcher.submit() is answered whenever it comes, also just as a batch ends", async () => {
   await withStores(async (stores) => {
-    const availability = new AnsweringAvailability(stores, () => Promise.resolve());
     // Every moment around the end of a batch, counted in turns of the microtask queue.
     for (let turns = 0; turns < 12; turns++) {
-      const batcher = new FixBatcher(availability, createIngestMetrics(new Registry()));
-      await batcher.submit("courier", fixAt(PICKUP));
+      const { batcher } = answering(stores, () => Promise.resolve());
+      await batcher.submit(heard("courier", fixAt(PICKUP)));
       for (let turn = 0; turn < turns; turn++) await Promise.resolve();
-      const code = await withTimeout(
+      const answer = await withTimeout(
         `answer to a fix submitted ${turns} turns after the batch`,
         BOUND_MS,
-        batcher.submit("courier", fixAt(PICKUP)),
+        batcher.submit(heard("courier", fixAt(PICKUP))),
       );
-      assert.equal(code, "accepted");
+      assert.deepEqual(answer.codes, ["accepted"]);
     }
+  });
+});
+
+Deno.test("FixBatcher.submit() waits for company, but not for a full batch", async () => {
+  await withStores(async (stores) => {
+    const { batcher, availability } = answering(stores, () => Promise.resolve());
+    const waiting = [batcher.submit(heard("a", fixAt(PICKUP)))];
+    assert.deepEqual(availability.batches, []);
+    waiting.push(batcher.submit(heard("b", fixAt(PICKUP))));
+    await eventually("both go together", () => availability.batches.length > 0);
+    await Promise.all(waiting);
+    assert.deepEqual(availability.batches, [2]);
   });
 });

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
-import { Registry } from "prom-client";
-import { silentLog } from "shared/log/log.ts";
-import { CourierDirectory } from "../../services/ingest/courier_directory.ts";
-import { LastPositions } from "../../services/ingest/last_positions.ts";
-import { createIngestMetrics } from "../../services/ingest/metrics.ts";
-import { FixRecorder } from "../../services/ingest/record_fix.ts";
 import { fixAt, northOfPickup, PICKUP } from "../harness/couriers.ts";
 import { insertCourier } from "../harness/fixtures.ts";
-import { withIngest } from "../harness/ingest_world.ts";
+import { Ingest, withIngest } from "../harness/ingest_world.ts";
 import { PARTITION } from "../harness/outbox.ts";
 import { redisWith } from "../harness/stand_ins.ts";
 
@@ -21,29 +15,24 @@ Deno.test("FixRecorder asks Postgres once for a courier that Redis has lost, and
         return real(...args);
       },
     });
-    const lastPositions = new LastPositions(sql, silentLog);
-    const recorder = new FixRecorder({
-      redis: counted,
-      keys,
-      directory: new CourierDirectory(sql),
-      lastPositions,
-      metrics: createIngestMetrics(new Registry()),
-    });
+    const { recorder } = new Ingest(stores, counted);
+    const record = async (courierId: string, agoMs: number) =>
+      (await recorder.record(courierId, [fixAt(PICKUP, agoMs)])).codes[0];
     const id = await insertCourier(sql, { status: "available" });
-    assert.equal(await recorder.record(id, fixAt(PICKUP, 9_000)), "accepted");
+    assert.equal(await record(id, 9_000), "accepted");
     assert.equal(scripts.length, 3, "unknown, status, fix");
-    assert.equal(await recorder.record(id, fixAt(PICKUP, 8_000)), "accepted");
+    assert.equal(await record(id, 8_000), "accepted");
     assert.equal(scripts.length, 4);
     // Redis was wiped, and the courier has gone busy meanwhile.
     await redis.del(keys.courier(PARTITION, id), keys.couriersGeo(PARTITION));
     await sql`update couriers set status = 'busy', version = 5 where id = ${id}`;
-    assert.equal(await recorder.record(id, fixAt(PICKUP, 7_000)), "accepted");
+    assert.equal(await record(id, 7_000), "accepted");
     assert.equal(await index.isIndexed(id), false);
     assert.deepEqual(await redis.hmget(keys.courier(PARTITION, id), "status", "version"), [
       "busy",
       "5",
     ]);
-    assert.equal(await recorder.record(crypto.randomUUID(), fixAt(PICKUP)), "unknown");
+    assert.equal(await record(crypto.randomUUID(), 0), "unknown");
     assert.equal(scripts.length, 7, "a stranger costs Redis nothing");
   });
 });
@@ -56,9 +45,11 @@ Deno.test("FixRecorder believes Postgres where Redis still has a courier as offl
       (await ingest.post(token, fixAt(PICKUP, 9_000))).body["code"],
       "courier.off_shift",
     );
-    // The courier went online, and the event of it is still under way.
+    // The courier went online, and the event of it is still under way. Ingest asks again when a
+    // second has passed.
+    const other = new Ingest(stores);
     await stores.sql`update couriers set status = 'available', version = 2 where id = ${id}`;
-    assert.deepEqual((await ingest.post(token, fixAt(PICKUP, 8_000))).body, { accepted: true });
+    assert.deepEqual((await other.post(token, fixAt(PICKUP, 8_000))).body, { accepted: true });
     assert.equal(await index.isIndexed(id), true);
     assert.equal(await index.availability.applyStatus(id, "offline", 1), false, "the older event");
     assert.equal(await index.isIndexed(id), true);
@@ -83,7 +74,7 @@ Deno.test("LastPositions keeps the newest accepted fix of each courier in Postgr
     assert.deepEqual([...rows], [{
       lat: newest.lat,
       speedMps: 7.5,
-      recordedAt: new Date(newest.recordedAt),
+      recordedAt: new Date(newest.recordedAtMs),
     }]);
   });
 });

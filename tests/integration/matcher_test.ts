@@ -160,13 +160,11 @@ Deno.test("dispatchPartition() does not ask a courier who has been silent for 45
     const silent = await insertCourier(sql);
     const nowMs = await redisNowMs(redis);
     // Heard 45.5 s ago by an entry that is itself young enough to be read.
-    const streamed = {
-      courierId: silent,
-      receivedAtMs: nowMs - 45_500,
-      recordedAtMs: nowMs - 45_500,
-      fix: fixAt(northOfPickup(10), 45_500),
-    };
-    await redis.xadd(keys.positions(PARTITION), "*", "fixes", JSON.stringify([streamed]));
+    const { lat, lon } = northOfPickup(10);
+    const heardAtMs = nowMs - 45_500;
+    const streamed = { c: silent, s: "available", v: 1, r: 0, f: [[heardAtMs, lat, lon]], k: "a" };
+    const couriers = JSON.stringify([streamed]);
+    await redis.xadd(keys.positions(PARTITION), "*", "at", heardAtMs, "couriers", couriers);
     const heard = await world.index.addCourier({ at: northOfPickup(800) });
     world.startMatcher();
     const orderId = await world.placeOrder();
@@ -294,7 +292,7 @@ Deno.test("dispatchPartition() decides only once it has read where everybody is"
     const far = await world.index.addCourier({ at: northOfPickup(3_000) });
     // More flushes than one read of the position stream takes, as after a busy minute.
     for (let flush = 0; flush < 600; flush++) {
-      await redis.xadd(keys.positions(PARTITION), "*", "fixes", "[]");
+      await redis.xadd(keys.positions(PARTITION), "*", "at", "1", "couriers", "[]");
     }
     const near = await world.index.addCourier({ at: northOfPickup(100) });
     const orderId = await world.placeOrder();

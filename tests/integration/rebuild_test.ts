@@ -1,6 +1,5 @@
 import { eventually } from "../harness/eventually.ts";
 import assert from "node:assert/strict";
-import { Availability } from "shared/availability/availability.ts";
 import { takeLease } from "shared/lease/lease.ts";
 import { silentLog } from "shared/log/log.ts";
 import { Relay } from "shared/outbox/relay.ts";
@@ -17,6 +16,7 @@ import {
   insertRegion,
   REGION,
 } from "../harness/fixtures.ts";
+import { CourierIndex, fixAt, PICKUP } from "../harness/couriers.ts";
 import type { TestStores } from "../harness/stores.ts";
 import { withStores } from "../harness/with_stores.ts";
 
@@ -183,9 +183,7 @@ Deno.test("after a rebuild couriers on shift are known and enter the index with 
     assert.equal(report.couriers, 1);
     const index = stores.keys.couriersGeo(PARTITION);
     assert.equal(await stores.redis.zscore(index, courierId), null);
-    const availability = new Availability(stores.redis, stores.keys, PARTITION);
-    const fix = { lat: 57.7, lon: 11.9, recordedAt: new Date().toISOString() };
-    assert.deepEqual(await availability.applyFixes([{ courierId, fix }]), ["accepted"]);
+    assert.equal(await new CourierIndex(stores).fix(courierId, fixAt(PICKUP)), "accepted");
     assert.notEqual(await stores.redis.zscore(index, courierId), null);
   });
 });

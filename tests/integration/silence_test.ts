@@ -1,22 +1,26 @@
 import assert from "node:assert/strict";
 import { Registry } from "prom-client";
 import { Availability } from "shared/availability/availability.ts";
-import { HIDDEN_AFTER_MS, OFFLINE_AFTER_MS } from "shared/availability/scripts.ts";
+import {
+  HIDDEN_AFTER_MS,
+  OFFLINE_AFTER_MS,
+  RETURN_AFTER_MS,
+} from "shared/availability/cleaning.ts";
 import { silentLog } from "shared/log/log.ts";
 import type { CourierStatus } from "shared/orders/rows.ts";
 import { createKeeperMetrics } from "../../services/keeper/metrics.ts";
 import { SilenceJudge, sweepOnce, type SweepOptions } from "../../services/keeper/sweep_silent.ts";
-import { redisNowMs } from "../harness/couriers.ts";
+import { CourierIndex, fixAt, PICKUP } from "../harness/couriers.ts";
 import { insertCourier, insertRegion } from "../harness/fixtures.ts";
 import { PARTITION_WORK } from "../harness/matcher_world.ts";
 import { openRelay, PARTITION, readPublished, relayAll } from "../harness/outbox.ts";
 import type { TestStores } from "../harness/stores.ts";
 import { withStores } from "../harness/with_stores.ts";
 
-const HERE = { lat: 57.7, lon: 11.9 };
 /** Keeper's sweep of the test region, on a clock that the test moves. */
 class Sweeper {
   readonly availability: Availability;
+  readonly index: CourierIndex;
   readonly #stores: TestStores;
   readonly #options: SweepOptions;
   readonly #judge = new SilenceJudge();
@@ -24,7 +28,8 @@ class Sweeper {
 
   constructor(stores: TestStores) {
     this.#stores = stores;
-    this.availability = new Availability(stores.redis, stores.keys, PARTITION);
+    this.index = new CourierIndex(stores);
+    this.availability = this.index.availability;
     this.#options = {
       sql: stores.sql,
       log: silentLog,
@@ -51,22 +56,18 @@ class Sweeper {
     const { sql } = this.#stores;
     const id = await insertCourier(sql, { status });
     await this.availability.applyStatus(id, status, 1);
-    const fix = { ...HERE, recordedAt: new Date().toISOString() };
-    await this.availability.applyFixes([{ courierId: id, fix }]);
+    await this.index.fix(id, fixAt(PICKUP, 10_000));
     await this.heard(id, agoMs);
     return id;
   }
 
   /** Moves the time at which Redis heard the courier. */
   async heard(courierId: string, agoMs: number): Promise<void> {
-    const { redis, keys } = this.#stores;
-    const heardAtMs = await redisNowMs(redis) - agoMs;
-    await redis.zadd(keys.couriersSeen(PARTITION), heardAtMs, courierId);
+    await this.index.age(courierId, agoMs);
   }
 
   async isIndexed(courierId: string): Promise<boolean> {
-    const { redis, keys } = this.#stores;
-    return (await redis.zscore(keys.couriersGeo(PARTITION), courierId)) !== null;
+    return await this.index.isIndexed(courierId);
   }
 
   async status(courierId: string): Promise<unknown> {
@@ -118,13 +119,15 @@ Deno.test("sweepOnce() hides a courier after 45 s of silence and takes it offlin
   });
 });
 
-Deno.test("sweepOnce() lets a hidden courier back into the index with its next fix", async () => {
+Deno.test("sweepOnce() lets a hidden courier back once it has been heard for 5 s", async () => {
   await withSweeper(async (sweeper) => {
     const id = await sweeper.courier("available", HIDDEN_AFTER_MS + 1_000);
     await sweeper.sweep();
     assert.equal(await sweeper.isIndexed(id), false);
-    const fix = { ...HERE, recordedAt: new Date().toISOString() };
-    assert.deepEqual(await sweeper.availability.applyFixes([{ courierId: id, fix }]), ["accepted"]);
+    assert.equal(await sweeper.index.fix(id, fixAt(PICKUP)), "accepted");
+    assert.equal(await sweeper.isIndexed(id), false, "heard once");
+    await sweeper.index.comeBack(id, RETURN_AFTER_MS + 1);
+    assert.equal(await sweeper.index.heartbeat(id), "accepted");
     assert.equal(await sweeper.isIndexed(id), true);
     await sweeper.sweep();
     assert.equal(await sweeper.isIndexed(id), true);
@@ -144,9 +147,7 @@ Deno.test("sweepOnce() leaves index and Postgres agreed after the event was cons
     assert.deepEqual(stored, ["offline", "2"]);
     assert.deepEqual(await redis.zrange(keys.couriersGeo(PARTITION), 0, "-1"), [heard]);
     assert.deepEqual(await redis.zrange(keys.couriersSeen(PARTITION), 0, "-1"), [heard]);
-    const fix = { ...HERE, recordedAt: new Date().toISOString() };
-    const codes = await sweeper.availability.applyFixes([{ courierId: silent, fix }]);
-    assert.deepEqual(codes, ["off_shift"]);
+    assert.equal(await sweeper.index.fix(silent, fixAt(PICKUP)), "off_shift");
     assert.equal(await sweeper.isIndexed(silent), false);
   });
 });
@@ -209,8 +210,7 @@ Deno.test("sweepOnce() forgets a courier that Postgres does not know", async () 
   await withSweeper(async (sweeper, { redis, keys }) => {
     const id = crypto.randomUUID();
     await sweeper.availability.applyStatus(id, "available", 1);
-    const fix = { ...HERE, recordedAt: new Date().toISOString() };
-    await sweeper.availability.applyFixes([{ courierId: id, fix }]);
+    await sweeper.index.fix(id, fixAt(PICKUP));
     await sweeper.heard(id, OFFLINE_AFTER_MS + 1_000);
     await sweeper.listenLongEnough();
     assert.equal(await redis.zscore(keys.couriersSeen(PARTITION), id), null);
@@ -224,8 +224,7 @@ Deno.test("sweepSilent() hides every silent courier, however many there are", as
     const count = 700;
     const ids = Array.from({ length: count }, () => crypto.randomUUID());
     for (const id of ids) await sweeper.availability.applyStatus(id, "available", 1);
-    const fix = { ...HERE, recordedAt: new Date().toISOString() };
-    await sweeper.availability.applyFixes(ids.map((courierId) => ({ courierId, fix })));
+    for (const id of ids) await sweeper.index.fix(id, fixAt(PICKUP));
     assert.equal(await redis.zcard(keys.couriersGeo(PARTITION)), count);
     for (const id of ids) await sweeper.heard(id, HIDDEN_AFTER_MS + 1_000);
     // Some sweeps, as keeper makes them every 5 s.

@@ -90,10 +90,10 @@ Deno.test("a track shows states, courier and positions in order, without a gap, 
       assert.equal(courier?.["version"], 3);
       const [position] = viewer.of("position");
       assert.deepEqual(Object.keys(position?.["position"] as object).sort(), [
-        "accuracyM",
         "lat",
         "lon",
         "recordedAt",
+        "speedMps",
       ]);
     }
   });
@@ -142,7 +142,7 @@ Deno.test("a track does not show where its courier was before, when an older fix
     await viewer.until(1);
     await assign(world.dispatch, orderId, courierId);
     await world.publish();
-    const before = { ...fixAt(northOfPickup(5_000), 30_000), accuracyM: 99 };
+    const before = { ...fixAt(northOfPickup(50), 20_000), speedMps: 99 };
     assert.equal(await world.index.fix(courierId, before), "accepted");
     await world.sendFix(courierId);
     await viewer.until(3);
@@ -162,7 +162,7 @@ Deno.test("a track's snapshot has the courier and where it is, for a viewer who 
     const viewer = await world.view(orderId);
     const [snapshot] = await viewer.until(1);
     assert.equal(snapshot?.seq, 1, "one frame: the courier");
-    assert.equal((snapshot?.["position"] as { accuracyM: number }).accuracyM, 2);
+    assert.equal((snapshot?.["position"] as { speedMps: number }).speedMps, 2);
     assert.deepEqual((snapshot?.["order"] as { courier: unknown }).courier, {
       name: "Test courier",
       vehicle: "bicycle",

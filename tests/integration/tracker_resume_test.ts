@@ -86,7 +86,7 @@ Deno.test("a track answers reset with a snapshot to a place that it does not kno
       const [reset] = await again.until(1);
       assert.equal(reset?.type, "reset", since);
       assert.equal(`${reset?.epoch}:${reset?.seq}`, viewer.cursor);
-      assert.equal((reset?.["position"] as { accuracyM: number }).accuracyM, 2);
+      assert.equal((reset?.["position"] as { speedMps: number }).speedMps, 2);
       assert.equal((reset?.["order"] as { id: string }).id, orderId);
     }
     const junk = await world.view(orderId, { since: "yesterday" });

@@ -71,6 +71,7 @@ export const OPERATION_IDS: Readonly<Record<string, string>> = {
   "POST /api/v1/courier/pause": "goOnBreak",
   "POST /api/v1/courier/offline": "goOffline",
   "POST /api/v1/courier/channel-tickets": "createChannelTicket",
+  "POST /api/v1/courier/position-tickets": "createPositionTicket",
   "GET /api/v1/courier/shifts": "listShifts",
   "POST /api/v1/courier/shifts": "planShift",
   "DELETE /api/v1/courier/shifts/{id}": "cancelShift",

@@ -13,7 +13,7 @@ import {
 } from "../order_schemas.ts";
 import { stepSchema } from "../order_steps.ts";
 import { positionSchema } from "../routes/position_routes.ts";
-import { reasonSchema, ticketSchema } from "../schemas.ts";
+import { positionTicketSchema, reasonSchema, ticketSchema } from "../schemas.ts";
 import { type Example, example, examples, ID, SECRET } from "./example.ts";
 
 const DROPOFF = { lat: 57.7006, lon: 11.9682, address: "Vasagatan 12" };
@@ -122,6 +122,10 @@ export const ORDER_EXAMPLES: Readonly<Record<string, Example>> = {
     webSocketUrl: `wss://tracker.hexmile.example/api/v1/orders/${ID.order}/track?ticket=${SECRET}`,
     eventStreamUrl:
       `https://tracker.hexmile.example/api/v1/orders/${ID.order}/track?ticket=${SECRET}`,
+  }),
+  PositionTicket: example(positionTicketSchema, {
+    ticket: SECRET,
+    expiresAt: "2026-03-02T12:00:30.000Z",
   }),
   OrderPosition: example(positionSchema, {
     position: {

@@ -14,7 +14,7 @@ import {
 } from "../courier_schemas.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { answers, createRoutes, jsonBody, problems, throwRefusal } from "../http.ts";
-import { ticketSchema } from "../schemas.ts";
+import { positionTicketSchema, ticketSchema } from "../schemas.ts";
 import { readEarnings, readStats } from "../stores/courier_store.ts";
 
 const READING = access({ roles: ["courier"], scope: "couriers:read" });
@@ -113,7 +113,20 @@ const channel = createRoute({
   },
 });
 
-/** The courier's shift and channel. */
+const positions = createRoute({
+  method: "post",
+  path: "/api/v1/courier/position-tickets",
+  tags: ["courier"],
+  summary: "Get a one-use ticket for the WebSocket on which positions are sent",
+  description: "For `GET /api/v1/courier/positions?ticket=...` at ingest's address.",
+  ...access({ roles: ["courier"], scope: "positions:write" }),
+  responses: {
+    201: answers("The ticket, to be used within 30 s", positionTicketSchema),
+    ...problems("auth.required", "auth.forbidden", "service.unavailable"),
+  },
+});
+
+/** The courier's shift, channel and positions. */
 export function courierRoutes(deps: GatewayDeps) {
   const routes = createRoutes();
   routes.openapi(me, async (c) => {
@@ -146,6 +159,22 @@ export function courierRoutes(deps: GatewayDeps) {
       return c.json(await requireCourierJson(deps, accountId), 200);
     });
   }
+  routes.openapi(positions, async (c) => {
+    const { accountId, credential, mode } = principalOf(c);
+    // In test mode the courier is a robot: a real one's position must not come from a test.
+    if (mode !== "live") {
+      throw new ProblemError("auth.forbidden", {
+        detail: `Cannot send positions: the key's mode must be live: it is ${mode}`,
+      });
+    }
+    const ticket = await createTicket(deps.redis, deps.keys, {
+      kind: "courier_positions",
+      courierId: accountId,
+      credentialId: credentialId(credential),
+    });
+    const expiresAt = new Date(Date.now() + TICKET_TTL_S * 1000).toISOString();
+    return c.json({ ticket, expiresAt }, 201);
+  });
   routes.openapi(channel, async (c) => {
     const { accountId, credential } = principalOf(c);
     const grant = {

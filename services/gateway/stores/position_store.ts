@@ -1,4 +1,4 @@
-import { findFix } from "shared/availability/availability.ts";
+import { Availability } from "shared/availability/availability.ts";
 import { type Partition, partitionOf, type RedisKeys } from "shared/redis/keys.ts";
 import type { Patience } from "shared/redis/patience.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -42,8 +42,12 @@ export async function findPosition(
   { sql, redis, keys, patience }: PositionStores,
   carrier: Carrier,
 ): Promise<Position | undefined> {
-  const fix = await patience.ask(() => findFix(redis, keys, carrier));
-  if (fix !== undefined) return fix;
+  const availability = new Availability(redis, keys, carrier.partition);
+  const newest = (await patience.ask(() => availability.find(carrier.courierId)))?.newest;
+  if (newest !== undefined) {
+    const { recordedAtMs, ...place } = newest;
+    return { ...place, recordedAt: new Date(recordedAtMs).toISOString() };
+  }
   const [row] = await sql<
     {
       lat: number;

@@ -110,7 +110,30 @@ function readAssignment(reader: LuaReader, first: LuaTarget): LuaStatement {
   };
 }
 
+/** `local function name(...)`: the name is known inside, and what was declared before it. */
+function readFunction(reader: LuaReader): LuaStatement {
+  const { value: name } = reader.next();
+  reader.expect("(");
+  const parameters: string[] = [];
+  while (!reader.take(")")) {
+    parameters.push(reader.next().value);
+    if (!reader.isAt(")")) reader.expect(",");
+  }
+  const body = readBlock(reader);
+  reader.expect("end");
+  return (scope) => {
+    const run: LuaFunction = (...args) => {
+      const inner = new LuaScope(scope);
+      parameters.forEach((parameter, index) => inner.declare(parameter, args[index]));
+      return body(inner) ?? [];
+    };
+    scope.declare(name, run);
+    return undefined;
+  };
+}
+
 function readLocal(reader: LuaReader): LuaStatement {
+  if (reader.take("function")) return readFunction(reader);
   const names = [reader.next().value];
   while (reader.take(",")) names.push(reader.next().value);
   const values: LuaExpression[] = reader.take("=") ? reader.expressions() : [];

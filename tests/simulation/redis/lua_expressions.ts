@@ -191,10 +191,24 @@ export class LuaReader {
     };
   }
 
+  /** A list, some of whose members may say where they stand: `{ [0] = a, b, c }`. */
   #table(): LuaExpression {
-    const items = this.isAt("}") ? [] : this.expressions();
-    this.expect("}");
-    return (scope) => [LuaTable.of(valuesOf(items, scope))];
+    const placed: { key: LuaExpression; value: LuaExpression }[] = [];
+    const items: LuaExpression[] = [];
+    while (!this.take("}")) {
+      if (this.take("[")) {
+        const key = this.expression();
+        this.expect("]");
+        this.expect("=");
+        placed.push({ key, value: this.expression() });
+      } else items.push(this.expression());
+      if (!this.isAt("}")) this.expect(",");
+    }
+    return (scope) => {
+      const table = LuaTable.of(valuesOf(items, scope));
+      for (const { key, value } of placed) table.set(key(scope)[0], value(scope)[0]);
+      return [table];
+    };
   }
 }
 

@@ -7,12 +7,12 @@ export interface LuaToken {
 
 const PATTERNS: readonly (readonly [LuaToken["kind"] | "skip", RegExp])[] = [
   ["skip", /\s+|--[^\n]*/y],
-  ["number", /\d+(?:\.\d+)?/y],
+  ["number", /\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/y],
   ["name", /[A-Za-z_][A-Za-z_0-9]*/y],
   ["text", /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/y],
   ["mark", /\.\.|==|~=|<=|>=|[-+*/%#=<>(){}[\],.;:]/y],
 ];
-const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r" };
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", 0: "\0" };
 
 /** Thrown for Lua that the double does not know. */
 export class UnknownLuaError extends Error {

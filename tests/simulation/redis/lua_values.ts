@@ -1,5 +1,6 @@
 /** Lua values: nil is undefined; numbers, texts and booleans are themselves. */
 import { UnknownLuaError } from "./lua_lexer.ts";
+import { pack, unpack as unpackStruct } from "./lua_struct.ts";
 
 export type LuaFunction = (...args: unknown[]) => unknown[];
 
@@ -74,6 +75,9 @@ export function luaLibraries(call: LuaFunction): LuaTable {
       floor: (number) => [Math.floor(Number(number))],
       min: (...numbers) => [Math.min(...numbers.map(Number))],
       max: (...numbers) => [Math.max(...numbers.map(Number))],
+      abs: (number) => [Math.abs(Number(number))],
+      cos: (number) => [Math.cos(Number(number))],
+      sqrt: (number) => [Math.sqrt(Number(number))],
     }),
     string: tableOf({
       format: (format, number) => {
@@ -85,6 +89,9 @@ export function luaLibraries(call: LuaFunction): LuaTable {
         const at = luaText(text).indexOf(luaText(part));
         return [at === -1 ? undefined : at + 1];
       },
+      rep: (text, count) => [luaText(text).repeat(Number(count))],
+      byte: (text, at = 1) => [luaText(text).charCodeAt(Number(at) - 1)],
+      char: (...codes) => [String.fromCharCode(...codes.map(Number))],
       sub: (text, from, to) => [
         luaText(text).slice(Number(from) - 1, to === undefined ? undefined : Number(to)),
       ],
@@ -92,6 +99,7 @@ export function luaLibraries(call: LuaFunction): LuaTable {
     table: tableOf({
       concat: (table, separator = "") => [listOf(table).map(luaText).join(luaText(separator))],
     }),
+    struct: tableOf({ pack, unpack: unpackStruct }),
     cjson: tableOf({ decode: (text) => [fromJson(JSON.parse(luaText(text)))] }),
   });
 }

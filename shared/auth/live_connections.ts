@@ -7,11 +7,15 @@
  * found by asking Postgres once a minute. While Postgres is away nothing can be revoked that this
  * process could know of, and connections stay open.
  */
-import type { Revocations } from "shared/auth/revocations.ts";
 import { pause } from "shared/clock/timeout.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Sql } from "shared/sql/connect.ts";
-import type { Sink } from "./sink.ts";
+import type { Revocations } from "./revocations.ts";
+
+/** A WebSocket or event stream, as far as it matters here. */
+export interface Closable {
+  close(code: 4401, reason: string): void;
+}
 
 const RECHECK_MS = 60_000;
 /** Ids per statement. */
@@ -20,7 +24,7 @@ const REASON = "the session ended";
 
 export class LiveConnections {
   readonly #revocations: Revocations;
-  readonly #sinks = new Map<string, Set<Sink>>();
+  readonly #sinks = new Map<string, Set<Closable>>();
 
   constructor(revocations: Revocations) {
     this.#revocations = revocations;
@@ -32,7 +36,7 @@ export class LiveConnections {
    *
    * @returns undefined when the credential has ended; the connection is closed then.
    */
-  hold(credentialId: string, sink: Sink): { release(): void } | undefined {
+  hold(credentialId: string, sink: Closable): { release(): void } | undefined {
     const sinks = this.#sinks.get(credentialId) ?? new Set();
     sinks.add(sink);
     this.#sinks.set(credentialId, sinks);
