@@ -7,6 +7,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { withTimeout } from "shared/clock/timeout.ts";
+import type { Program } from "./node_program.ts";
 
 const STOP_TIMEOUT_MS = 5_000;
 
@@ -28,10 +29,14 @@ export class BenchProcess {
   #wake = Promise.withResolvers<void>();
   #hasEnded = false;
 
-  constructor(name: string, file: URL, settings: unknown) {
+  /** @param program a file of Deno's, or something else to start; its last argument is settings. */
+  constructor(name: string, program: URL | Program, settings: unknown) {
     this.name = name;
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", fileURLToPath(file), JSON.stringify(settings)],
+    const { command, args } = program instanceof URL
+      ? { command: Deno.execPath(), args: ["run", "-A", "--quiet", fileURLToPath(program)] }
+      : program;
+    this.#child = new Deno.Command(command, {
+      args: [...args, JSON.stringify(settings)],
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
