@@ -60,7 +60,7 @@ export async function fireOne(options: FireOptions): Promise<boolean> {
       taken = timer;
       if (timer === undefined) return;
       await handlers[timer.kind](tx, timer);
-      await tx`delete from timers where id = ${timer.id}`;
+      tx.defer(tx`delete from timers where id = ${timer.id}`);
     });
   } catch (error) {
     if (taken === undefined) throw error;

@@ -46,7 +46,7 @@ export async function raiseTip(sql: Sql, tip: TipChange): Promise<Outcome<void>>
     const change = new OrderChange(tx, order, { role: "customer", accountId: customerId });
     change.raiseTip(tipMinor);
     if (isDelivered) {
-      await recordEarning(tx, order, {
+      recordEarning(tx, order, {
         courierId: await deliveredBy(tx, order),
         orderVersion: change.version,
         kind: "tip",

@@ -36,8 +36,7 @@ export async function saveCourier(
     where id = ${courier.id} and version = ${courier.version}
     returning 1`;
   if (rows.length !== 1) throw new Error(`courier ${courier.id} was not locked`);
-  await appendEvents(tx, {
-    kind: "courier",
+  appendEvents(tx, {
     id: courier.id,
     version,
     region: courier.region,

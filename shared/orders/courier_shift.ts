@@ -122,7 +122,7 @@ export async function markSilent(sql: Sql, courierId: string): Promise<boolean> 
       const change = new OrderChange(tx, order, SYSTEM);
       change.raiseAttention("courier_silent");
       await change.save();
-      await scheduleTimer(tx, {
+      scheduleTimer(tx, {
         kind: "courier.lost",
         key: order.id,
         version: change.version,

@@ -23,16 +23,16 @@ export async function createAssignment(
   { offerId, order, courier }: Acceptance,
 ): Promise<AssignmentRow> {
   const assignment = { id: uuidv7(), orderId: order.id, courierId: courier.id, offerId };
-  await tx`
+  tx.defer(tx`
     insert into assignments (id, order_id, courier_id, offer_id)
-    values (${assignment.id}, ${order.id}, ${courier.id}, ${offerId})`;
+    values (${assignment.id}, ${order.id}, ${courier.id}, ${offerId})`);
   change.add({
     type: "assignment.created",
     data: { ...change.ids, assignmentId: assignment.id, courierId: courier.id, offerId },
   });
   change.clearAttention();
   if (order.mode === "live" && !isCarried(order.status)) {
-    await startPickupDeadline(tx, order, change.version);
+    startPickupDeadline(tx, order, change.version);
   }
   const activeAssignments = courier.activeAssignments + 1;
   await saveCourier(tx, courier, {

@@ -17,7 +17,7 @@ export async function releaseOrder(tx: Tx, orderId: string): Promise<void> {
   const change = new OrderChange(tx, order, SYSTEM);
   change.release();
   await change.save();
-  await startDeadlines(tx, order, change.version);
+  startDeadlines(tx, order, change.version);
 }
 
 /** Shows an order that its merchant has not answered to a dispatcher. */

@@ -30,21 +30,21 @@ export interface WaitingOrder {
  *
  * @param version the order's version that began the wait; keeps the timers of two waits apart.
  */
-export async function startDeadlines(
+export function startDeadlines(
   tx: Tx,
   order: WaitingOrder,
   version: number,
-): Promise<void> {
+): void {
   const base = { key: order.id, version };
   const alert: Timer = isUnconfirmed(order.kind, order.status)
     ? { ...base, kind: "order.unconfirmed", delayMs: UNCONFIRMED_AFTER_MS }
     : { ...base, kind: "order.attention", delayMs: ATTENTION_AFTER_MS };
-  await scheduleTimers(tx, [alert, { ...base, kind: "order.expire", delayMs: EXPIRE_AFTER_MS }]);
+  scheduleTimers(tx, [alert, { ...base, kind: "order.expire", delayMs: EXPIRE_AFTER_MS }]);
 }
 
 /** A merchant took the order: from now on it waits for a courier. The end stays where it was. */
-export async function startSearch(tx: Tx, orderId: string, version: number): Promise<void> {
-  await scheduleTimer(tx, {
+export function startSearch(tx: Tx, orderId: string, version: number): void {
+  scheduleTimer(tx, {
     kind: "order.attention",
     key: orderId,
     version,
@@ -53,12 +53,12 @@ export async function startSearch(tx: Tx, orderId: string, version: number): Pro
 }
 
 /** A courier accepted: it must come for the goods. */
-export async function startPickupDeadline(
+export function startPickupDeadline(
   tx: Tx,
   order: { readonly id: string; readonly preparationMinutes: number },
   version: number,
-): Promise<void> {
-  await scheduleTimer(tx, {
+): void {
+  scheduleTimer(tx, {
     kind: "assignment.overdue",
     key: order.id,
     version,

@@ -54,7 +54,7 @@ export async function redispatchOrder(sql: Sql, action: DispatcherAction): Promi
     change.release();
     change.clearAttention();
     await change.save();
-    await startDeadlines(tx, order, change.version);
+    startDeadlines(tx, order, change.version);
     return succeed(undefined);
   });
 }

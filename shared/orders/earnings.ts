@@ -27,18 +27,18 @@ export function courierShareMinor(amountMinor: number, policy: SettlementPolicy)
 }
 
 /** Adds a row to the ledger. */
-export async function recordEarning(
+export function recordEarning(
   tx: Tx,
   order: OrderRow,
   earning: { courierId: string; orderVersion: number; kind: EarningKind; amountMinor: number },
-): Promise<void> {
+): void {
   if (order.mode === "test") return;
   const { courierId, orderVersion, kind, amountMinor } = earning;
-  await tx`
+  tx.defer(tx`
     insert into courier_earnings (id, courier_id, region, order_id, order_version, kind,
       amount_minor, currency)
     values (${uuidv7()}, ${courierId}, ${order.region}, ${order.id}, ${orderVersion}, ${kind},
-      ${amountMinor}, ${order.currency})`;
+      ${amountMinor}, ${order.currency})`);
 }
 
 /** The ledger's rows of a delivery: a share of the fee, and the whole tip. */
@@ -50,7 +50,7 @@ export async function recordDelivery(
   const base = { courierId, orderVersion };
   const policy = await readSettlement(tx, order.region);
   const amountMinor = courierShareMinor(order.deliveryMinor, policy);
-  await recordEarning(tx, order, { ...base, kind: "delivery", amountMinor });
+  recordEarning(tx, order, { ...base, kind: "delivery", amountMinor });
   if (order.tipMinor === 0) return;
-  await recordEarning(tx, order, { ...base, kind: "tip", amountMinor: order.tipMinor });
+  recordEarning(tx, order, { ...base, kind: "tip", amountMinor: order.tipMinor });
 }

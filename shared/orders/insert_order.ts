@@ -106,8 +106,8 @@ export async function insertOrder(tx: Tx, order: NewOrder): Promise<void> {
       (extract(epoch from coalesce(release_at - clock_timestamp(), interval '0')) * 1000)::float8
         as wait_ms`;
   if (row === undefined) throw new Error("insert into orders returned nothing");
-  await startTimers(tx, order, row.isHeld ? Math.max(0, row.waitMs) : undefined);
-  await appendOrderEvents(tx, { ...order, version: 1 }, [{
+  startTimers(tx, order, row.isHeld ? Math.max(0, row.waitMs) : undefined);
+  appendOrderEvents(tx, { ...order, version: 1 }, [{
     type: "order.placed",
     data: {
       orderId: order.id,
@@ -122,11 +122,11 @@ export async function insertOrder(tx: Tx, order: NewOrder): Promise<void> {
 }
 
 /** A scheduled order waits for its release, and its deadlines with it; a robot has none. */
-async function startTimers(tx: Tx, order: NewOrder, heldMs: number | undefined): Promise<void> {
+function startTimers(tx: Tx, order: NewOrder, heldMs: number | undefined): void {
   const { id, kind } = order;
-  if (order.mode === "test") return await startRobot(tx, id, ROBOT_STEP_MS);
-  if (heldMs === undefined) return await startDeadlines(tx, { id, kind, status: "placed" }, 1);
-  await scheduleTimer(tx, { kind: "order.release", key: id, version: 1, delayMs: heldMs });
+  if (order.mode === "test") return startRobot(tx, id, ROBOT_STEP_MS);
+  if (heldMs === undefined) return startDeadlines(tx, { id, kind, status: "placed" }, 1);
+  scheduleTimer(tx, { kind: "order.release", key: id, version: 1, delayMs: heldMs });
 }
 
 function jsonOrNull(value: object | null): string | null {

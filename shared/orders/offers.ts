@@ -92,16 +92,16 @@ async function insertOffer(tx: Tx, order: OrderRow, plan: OfferPlan): Promise<st
       clock_timestamp() + ${plan.offerTtlMs} * interval '1 millisecond')
     returning expires_at`;
   if (row === undefined) throw new Error("insert into offers returned nothing");
-  await scheduleTimer(tx, {
+  scheduleTimer(tx, {
     kind: "offer.expire",
     key: offerId,
     version: 1,
     delayMs: plan.offerTtlMs,
   });
-  await tx`
+  tx.defer(tx`
     insert into decisions (id, region, order_id, courier_id, policy, policy_version, explanation)
     values (${uuidv7()}, ${order.region}, ${order.id}, ${plan.courierId}, ${plan.policy},
-      ${plan.policyVersion}, ${tx.json(plan.explanation)})`;
+      ${plan.policyVersion}, ${tx.json(plan.explanation)})`);
   change.add({
     type: "offer.made",
     data: {

@@ -184,7 +184,7 @@ export class OrderChange {
     // The row is locked, so this is a broken promise of the caller and not a race.
     if (rows.length !== 1) throw new Error(`order ${this.#order.id} was not locked`);
     const { id, region, shard } = this.#order;
-    await appendOrderEvents(
+    appendOrderEvents(
       this.#tx,
       { id, version: this.version, region, shard },
       this.#events,

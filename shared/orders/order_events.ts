@@ -15,23 +15,23 @@ export interface ChangedOrder {
  * Appends the events of one version of an order to the outbox and to the order's history, with who
  * did it. The outbox forgets after two days; the history stays as long as the order.
  */
-export async function appendOrderEvents(
+export function appendOrderEvents(
   tx: Tx,
   order: ChangedOrder,
   events: readonly EventInput[],
   deed: Deed,
-): Promise<void> {
+): void {
   if (events.length === 0) return;
   const { id, version, region, shard } = order;
   // One statement: the history need not look up what was just written.
-  await tx`
+  tx.defer(tx`
     with appended as (
-      ${insertEvents(tx, { kind: "order", id, version, region, shard }, events)}
+      ${insertEvents(tx, { id, version, region, shard }, events)}
       returning aggregate_version, event_index, event_id, type, occurred_at, data
     )
     insert into order_history (order_id, order_version, event_index, event_id, type, occurred_at,
       actor_role, actor_id, reason, data)
     select ${id}, aggregate_version, event_index, event_id, type, occurred_at,
       ${deed.role}, ${deed.accountId ?? null}, ${deed.reason ?? null}, data::jsonb
-    from appended`;
+    from appended`);
 }

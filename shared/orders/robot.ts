@@ -43,8 +43,8 @@ const NEXT: Record<OrderState, OrderAction | "done"> = {
 };
 
 /** Starts the walk of a test order, in the transaction that placed it. */
-export async function startRobot(tx: Tx, orderId: string, delayMs: number): Promise<void> {
-  await scheduleTimer(tx, { kind: "robot.step", key: orderId, version: 1, delayMs });
+export function startRobot(tx: Tx, orderId: string, delayMs: number): void {
+  scheduleTimer(tx, { kind: "robot.step", key: orderId, version: 1, delayMs });
 }
 
 /** One step of the walk; the last one schedules no other. */
@@ -63,7 +63,7 @@ export async function stepRobot(tx: Tx, orderId: string, step: number): Promise<
     const action = NEXT[order.status];
     if (action !== "done") await act(tx, order, action);
   }
-  await scheduleTimer(tx, {
+  scheduleTimer(tx, {
     kind: "robot.step",
     key: orderId,
     version: step + 1,

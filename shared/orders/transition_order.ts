@@ -60,7 +60,7 @@ export async function transitionOrderIn(tx: Tx, transition: Transition): Promise
   await addConsequences(tx, change, order, { ...transition, standing });
   await change.save();
   if (transition.action === "confirm" && order.mode === "live") {
-    await startSearch(tx, order.id, change.version);
+    startSearch(tx, order.id, change.version);
   }
   return succeed(undefined);
 }
@@ -174,7 +174,7 @@ async function cancel(
     },
   });
   if (assignment === undefined || feeMinor === 0) return;
-  await recordEarning(tx, order, {
+  recordEarning(tx, order, {
     courierId: assignment.courierId,
     orderVersion: change.version,
     kind: "cancellation",

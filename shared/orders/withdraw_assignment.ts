@@ -31,6 +31,6 @@ export async function withdrawAssignment(
     change.raiseAttention("couriers_lost");
   }
   await change.save();
-  await startDeadlines(tx, order, change.version);
+  startDeadlines(tx, order, change.version);
   return true;
 }

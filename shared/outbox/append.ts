@@ -5,7 +5,6 @@ import { currentTrace } from "shared/trace/trace.ts";
 
 /** The aggregate whose row the caller's transaction has locked, after its version was raised. */
 export interface Aggregate {
-  readonly kind: "order" | "courier";
   readonly id: string;
   readonly version: number;
   readonly region: string;
@@ -15,14 +14,15 @@ export interface Aggregate {
 /**
  * Appends events of one aggregate inside the caller's transaction: they become visible exactly
  * when the change does. The unique rule on (key, version, index) makes a second writer of
- * the same version fail instead of publishing a contradiction. They carry the trace of the work.
+ * the same version fail instead of publishing a contradiction. They are sent with the next statement
+ * or the commit, and carry the trace of the work.
  */
-export async function appendEvents(
+export function appendEvents(
   tx: Tx,
   aggregate: Aggregate,
   events: readonly EventInput[],
-): Promise<void> {
-  if (events.length > 0) await insertEvents(tx, aggregate, events);
+): void {
+  if (events.length > 0) tx.defer(insertEvents(tx, aggregate, events));
 }
 
 /** The statement that appends events, for a larger one that also keeps them elsewhere. */

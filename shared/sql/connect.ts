@@ -11,7 +11,9 @@
 // @ts-types="@types/pg"
 import pg from "pg";
 import { withTimeout } from "shared/clock/timeout.ts";
+import { type PacketResult, type PacketStatement, sendPacket, toCamelCase } from "./packet.ts";
 import {
+  compile,
   type CompiledQuery,
   Identifier,
   InsertRows,
@@ -21,12 +23,10 @@ import {
   Statement,
 } from "./template.ts";
 
-type Row = Record<string, unknown>;
-
 /** Where a query may run: on the pool or inside a transaction. */
 export interface Queryable {
   /** A statement; awaiting it runs it. Column names come back in camelCase. */
-  <Rows extends readonly object[] = Row[]>(
+  <Rows extends readonly object[] = Record<string, unknown>[]>(
     strings: TemplateStringsArray,
     ...parts: readonly unknown[]
   ): Statement<Rows>;
@@ -45,6 +45,11 @@ declare const transactionBrand: unique symbol;
 /** A transaction: the same templates, bound to one connection. */
 export interface Tx extends Queryable {
   readonly [transactionBrand]?: true;
+  /**
+   * A write whose answer nobody needs: it is sent with the next statement, or with the commit, which
+   * saves a round trip. Where it fails, they fail with its error and the transaction is rolled back.
+   */
+  defer(statement: Statement<readonly object[]>): void;
 }
 
 /** A pool of connections. */
@@ -135,53 +140,59 @@ function isTemplate(
   return "raw" in first;
 }
 
-type Executor = Pick<pg.Pool, "query">;
-
 async function execute(
-  executor: Executor,
+  pool: pg.Pool,
   { text, values, name }: CompiledQuery,
   usesPooler: boolean,
 ): Promise<QueryResult> {
-  const result = await executor.query({
-    text,
-    values: [...values],
-    rowMode: "array",
-    ...(name === undefined || usesPooler ? {} : { name }),
-  });
-  return { rows: toRows(result), count: result.rowCount ?? 0 };
+  const statement = { text, values, name: usesPooler ? undefined : name, isRead: true };
+  return await borrow(pool, async (client) => await sendOne(client, [statement]));
+}
+
+async function executeText(pool: pg.Pool, text: string): Promise<QueryResult> {
+  return await borrow(pool, async (client) => await sendText(client, text));
+}
+
+async function borrow<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  try {
+    const result = await use(client);
+    client.release();
+    return result;
+  } catch (error) {
+    client.release(isBroken(error));
+    throw error;
+  }
+}
+
+/** Sends a packet and gives the result of its last statement. */
+async function sendOne(
+  client: pg.ClientBase,
+  statements: readonly PacketStatement[],
+): Promise<PacketResult> {
+  const result = (await sendPacket(client, statements)).at(-1);
+  if (result === undefined) throw new RangeError("Cannot send: statements must be at least 1");
+  return result;
 }
 
 /** Several statements may stand in one text (migrations); the last one's rows come back. */
-async function executeText(executor: Executor, text: string): Promise<QueryResult> {
-  const results: pg.QueryArrayResult | pg.QueryArrayResult[] = await executor.query({
+async function sendText(client: pg.ClientBase, text: string): Promise<QueryResult> {
+  const results: pg.QueryArrayResult | pg.QueryArrayResult[] = await client.query({
     text,
     rowMode: "array",
   });
   const last = Array.isArray(results) ? results.at(-1) : results;
-  return last === undefined
-    ? { rows: [], count: 0 }
-    : { rows: toRows(last), count: last.rowCount ?? 0 };
+  if (last === undefined) return { rows: [], count: 0 };
+  const columns = last.fields.map(({ name }: pg.FieldDef) => toCamelCase(name));
+  const rows = last.rows.map((cells: readonly unknown[]) =>
+    Object.fromEntries(columns.map((column: string, index: number) => [column, cells[index]]))
+  );
+  return { rows, count: last.rowCount ?? 0 };
 }
 
-function toRows(result: pg.QueryArrayResult): object[] {
-  const columns = result.fields.map((field) => toCamelCase(field.name));
-  return result.rows.map((cells: readonly unknown[]) => {
-    const row: Row = {};
-    columns.forEach((column, index) => row[column] = cells[index]);
-    return row;
-  });
-}
-
-/** As many names as the source has columns and aliases. */
-const camelCased = new Map<string, string>();
-
-function toCamelCase(name: string): string {
-  let camel = camelCased.get(name);
-  if (camel === undefined) {
-    camel = name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-    camelCased.set(name, camel);
-  }
-  return camel;
+/** Whether a connection is of no more use: it broke, it did not answer, or Postgres ends it. */
+function isBroken(error: unknown): boolean {
+  return !(error instanceof pg.DatabaseError) || error.severity !== "ERROR";
 }
 
 async function transact<T>(
@@ -189,45 +200,106 @@ async function transact<T>(
   usesPooler: boolean,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
-  const client = await pool.connect();
-  let isOver = false;
-  const whileOpen = <Result>(query: () => Promise<Result>): Promise<Result> => {
-    if (isOver) return Promise.reject(new Error("the transaction is over"));
-    return query();
-  };
-  const runner = {
-    run: (query: CompiledQuery) => whileOpen(() => execute(client, query, usesPooler)),
-  };
-  const tx = queryable(runner, (text) => whileOpen(() => executeText(client, text)));
+  const transaction = new Transaction(await pool.connect(), usesPooler);
   try {
-    await client.query("begin");
-    const result = await work(tx);
-    isOver = true;
-    await commit(client);
-    client.release();
+    const result = await work(transaction.templates());
+    await transaction.commit();
     return result;
   } catch (error) {
-    isOver = true;
-    await rollBack(client);
+    await transaction.rollBack();
     throw error;
   }
 }
 
-/** Postgres answers ROLLBACK to the commit of a failed transaction, without an error. */
-async function commit(client: pg.PoolClient): Promise<void> {
-  const { command } = await client.query("commit");
-  if (command !== "COMMIT") {
-    throw new Error("the transaction was rolled back: a statement had failed in it");
-  }
-}
+const BEGIN = { text: "begin", values: [], name: "begin", isRead: false };
+const COMMIT = { text: "commit", values: [], name: "commit", isRead: false };
 
-async function rollBack(client: pg.PoolClient): Promise<void> {
-  try {
-    await client.query("rollback");
-    client.release();
-  } catch {
-    // The connection is broken: thrown away, and the server rolls back by itself.
-    client.release(true);
+/**
+ * One transaction on one connection. What need not be answered now waits for the next statement that
+ * must be: BEGIN for the first, deferred writes for any, and the last of them go with COMMIT.
+ */
+class Transaction {
+  readonly #client: pg.PoolClient;
+  readonly #usesPooler: boolean;
+  #waiting: PacketStatement[] = [];
+  #isOver = false;
+  #isBroken = false;
+
+  constructor(client: pg.PoolClient, usesPooler: boolean) {
+    this.#client = client;
+    this.#usesPooler = usesPooler;
+    this.#wait(BEGIN);
+  }
+
+  templates(): Tx {
+    const run = async (query: CompiledQuery) => {
+      this.#requireOpen();
+      return await this.#send({ ...query, isRead: true });
+    };
+    const unsafe = async (text: string) => {
+      this.#requireOpen();
+      await this.#flush();
+      return await this.#watch(sendText(this.#client, text));
+    };
+    const defer = (statement: Statement<readonly object[]>) => {
+      this.#requireOpen();
+      this.#wait({ ...compile(statement), isRead: false });
+    };
+    return Object.assign(queryable({ run }, unsafe), { defer });
+  }
+
+  /** @throws where it did not commit, or nobody knows whether it did. */
+  async commit(): Promise<void> {
+    this.#isOver = true;
+    // Postgres answers ROLLBACK to the commit of a failed transaction, without an error.
+    const { command } = await this.#send(COMMIT);
+    if (command !== "COMMIT") {
+      throw new Error("the transaction was rolled back: a statement had failed in it");
+    }
+    this.#client.release();
+  }
+
+  async rollBack(): Promise<void> {
+    this.#isOver = true;
+    const isBegun = !this.#waiting.some(({ text }) => text === BEGIN.text);
+    if (isBegun && !this.#isBroken) {
+      try {
+        await this.#watch(this.#client.query("rollback"));
+      } catch {
+        // The connection is broken: thrown away, and the server rolls back by itself.
+      }
+    }
+    this.#client.release(this.#isBroken);
+  }
+
+  #requireOpen(): void {
+    if (this.#isOver) throw new Error("the transaction is over");
+  }
+
+  #wait(statement: PacketStatement): void {
+    this.#waiting.push(this.#usesPooler ? { ...statement, name: undefined } : statement);
+  }
+
+  async #flush(): Promise<void> {
+    const packet = this.#waiting;
+    this.#waiting = [];
+    if (packet.length > 0) await this.#watch(sendPacket(this.#client, packet));
+  }
+
+  async #send(statement: PacketStatement): Promise<PacketResult> {
+    this.#wait(statement);
+    const packet = this.#waiting;
+    this.#waiting = [];
+    return await this.#watch(sendOne(this.#client, packet));
+  }
+
+  async #watch<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      this.#isBroken ||= isBroken(error);
+      throw error;
+    }
   }
 }
 

@@ -31,18 +31,18 @@ export interface Timer {
 }
 
 /** Schedules inside the transaction that needs the deadline, on the database's clock. */
-export async function scheduleTimer(tx: Tx, timer: Timer): Promise<void> {
-  await scheduleTimers(tx, [timer]);
+export function scheduleTimer(tx: Tx, timer: Timer): void {
+  scheduleTimers(tx, [timer]);
 }
 
 /** Schedules several at once: one statement, whatever their number. */
-export async function scheduleTimers(tx: Tx, timers: readonly Timer[]): Promise<void> {
+export function scheduleTimers(tx: Tx, timers: readonly Timer[]): void {
   if (timers.length === 0) return;
-  await tx`
+  tx.defer(tx`
     insert into timers (kind, key, version, due_at)
     select kind, key, version, clock_timestamp() + delay_ms * interval '1 millisecond'
     from unnest(${timers.map(({ kind }) => kind)}::text[], ${timers.map(({ key }) => key)}::uuid[],
       ${timers.map(({ version }) => version)}::integer[],
       ${timers.map(({ delayMs }) => delayMs)}::float8[]) as timer (kind, key, version, delay_ms)
-    on conflict (kind, key, version) do nothing`;
+    on conflict (kind, key, version) do nothing`);
 }

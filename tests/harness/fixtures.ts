@@ -84,8 +84,8 @@ export async function insertOrder(
       values (${id}, ${REGION}, 0, ${kind}, ${options.status ?? "placed"}, 1,
         ${options.customerId}, ${options.merchantId ?? null}, '[]', 57.7, 11.9, 57.71, 11.91, 1300,
         5, 0, 364, 0, 'SEK', clock_timestamp() + interval '30 minutes', '\\x00', '{}')`;
-    await startDeadlines(tx, { id, kind, status: options.status ?? "placed" }, 1);
-    await appendOrderEvents(tx, { id, version: 1, region: REGION, shard: 0 }, [{
+    startDeadlines(tx, { id, kind, status: options.status ?? "placed" }, 1);
+    appendOrderEvents(tx, { id, version: 1, region: REGION, shard: 0 }, [{
       type: "order.placed",
       data: {
         orderId: id,

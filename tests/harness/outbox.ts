@@ -21,7 +21,7 @@ export async function changeOrder(tx: Tx, orderId: string): Promise<number> {
     update orders set version = version + 1 where id = ${orderId} returning version`;
   if (row === undefined) throw new Error(`order ${orderId} is missing`);
   const { version } = row;
-  await appendEvents(tx, { kind: "order", id: orderId, version, region: REGION, shard: 0 }, [{
+  appendEvents(tx, { id: orderId, version, region: REGION, shard: 0 }, [{
     type: "order.attention_raised",
     data: { orderId, orderVersion: version, reason: `change ${version}` },
   }]);

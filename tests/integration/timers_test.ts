@@ -110,8 +110,8 @@ Deno.test("fireTimers() sees a timer that another process schedules while it sle
     await using background = new Background();
     background.run(() => fireTimers(keeper(sql, background.signal).options));
     const timer: Timer = { kind: "order.attention", key: orderId, version: 7, delayMs: 200 };
-    await sql.begin((tx) => scheduleTimer(tx, timer));
-    await sql.begin((tx) => scheduleTimer(tx, timer));
+    await sql.begin((tx) => Promise.resolve(scheduleTimer(tx, timer)));
+    await sql.begin((tx) => Promise.resolve(scheduleTimer(tx, timer)));
     assert.equal(await timersOf(sql, "order.attention"), 1, "a repeat is the same timer");
     const [row] = await sql<{ dueAt: Date }[]>`select due_at from timers`;
     await eventually("it has fired", async () => (await sql`select 1 from timers`).length === 0);

@@ -24,8 +24,8 @@ async function change(orderId: string): Promise<void> {
       update bench_orders set version = version + 1, changed_at = clock_timestamp()
       where id = ${orderId} returning version`;
     const version = row?.version ?? 0;
-    const order = { kind: "order", id: orderId, version, region: REGION, shard: 0 } as const;
-    await appendEvents(tx, order, eventsOf(orderId, version));
+    const order = { id: orderId, version, region: REGION, shard: 0 } as const;
+    appendEvents(tx, order, eventsOf(orderId, version));
   });
   notify();
 }

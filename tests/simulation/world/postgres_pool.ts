@@ -6,7 +6,12 @@
  */
 import pg from "pg";
 import { queryable, type Sql, type Tx } from "shared/sql/connect.ts";
-import type { CompiledQuery, QueryResult } from "shared/sql/template.ts";
+import {
+  compile,
+  type CompiledQuery,
+  type QueryResult,
+  type Statement,
+} from "shared/sql/template.ts";
 import type { Database, Pending } from "../postgres/database.ts";
 import { connectionFault } from "../postgres/sql_error.ts";
 import type { Transaction } from "../postgres/transaction.ts";
@@ -234,8 +239,8 @@ async function transact<T>(
   const transaction = database.begin();
   connection.transaction = transaction;
   let isOver = false;
-  const run = (query: CompiledQuery) => {
-    if (isOver) return Promise.reject(new Error("the transaction is over"));
+  const waiting: CompiledQuery[] = [];
+  const send = (query: CompiledQuery) => {
     const pending: Pending = { query: server.received(query), transaction };
     return connection.send({
       text: query.text,
@@ -246,10 +251,24 @@ async function transact<T>(
       canRun: () => isFree(transaction),
     });
   };
-  const tx = queryable({ run }, (text) => run({ text, values: [], name: undefined }));
+  // Each by itself: the server may die between any two of a packet.
+  const flush = async () => {
+    for (const query of waiting.splice(0)) await send(query);
+  };
+  const run = async (query: CompiledQuery) => {
+    if (isOver) throw new Error("the transaction is over");
+    await flush();
+    return await send(query);
+  };
+  const defer = (statement: Statement<readonly object[]>) => {
+    if (isOver) throw new Error("the transaction is over");
+    waiting.push(compile(statement));
+  };
+  const templates = queryable({ run }, (text) => run({ text, values: [], name: undefined }));
   try {
-    const result = await work(tx);
+    const result = await work(Object.assign(templates, { defer }));
     isOver = true;
+    await flush();
     await commit(server, connection, transaction);
     server.close(connection);
     return result;
