@@ -4,6 +4,8 @@
  */
 import { Queue } from "bullmq";
 import { uuidv7 } from "shared/ids/uuid.ts";
+// @ts-types="@types/pg"
+import pg from "pg";
 import { connectSql } from "shared/sql/connect.ts";
 import { changeInTurn, eventsOf, orderIds, PARALLEL_CHANGES } from "../events/work.ts";
 import type { WorkSettings } from "../events/work.ts";
@@ -13,7 +15,8 @@ import { connectForBullmq, type EventJob } from "./bullmq_connection.ts";
 const { databaseUrl, redisUrl, prefix, events, warmUpEvents } = readSettings<
   WorkSettings
 >();
-const sql = connectSql(databaseUrl, { applicationName: "peer-producer", max: PARALLEL_CHANGES });
+const pool = new pg.Pool({ connectionString: databaseUrl, max: PARALLEL_CHANGES });
+const sql = connectSql(databaseUrl, { applicationName: "peer-producer", max: 1 });
 const redis = connectForBullmq(redisUrl);
 const queue = new Queue<EventJob>("events", {
   connection: redis,
@@ -24,11 +27,15 @@ const orders = await orderIds(sql);
 await queue.waitUntilReady();
 
 async function change(orderId: string): Promise<void> {
-  const [row] = await sql<{ version: number }[]>`
-    update bench_orders set version = version + 1, changed_at = clock_timestamp()
-    where id = ${orderId} returning version`;
+  const { rows } = await pool.query<{ version: number }>({
+    name: "change",
+    text: `update bench_orders set version = version + 1, changed_at = clock_timestamp()
+      where id = $1 returning version`,
+    values: [orderId],
+  });
+  const orderVersion = rows[0]?.version ?? 0;
   const occurredAt = new Date().toISOString();
-  const jobs = eventsOf(orderId, row?.version ?? 0).map(({ type, data }) => ({
+  const jobs = eventsOf(orderId, orderVersion).map(({ type, data }) => ({
     name: type,
     data: {
       id: uuidv7(),
@@ -38,7 +45,7 @@ async function change(orderId: string): Promise<void> {
       key: orderId,
       occurredAt,
       trace: null,
-      data: { ...data, orderVersion: row?.version ?? 0 },
+      data: { ...data, orderVersion },
     },
   }));
   await queue.addBulk(jobs);
@@ -55,3 +62,4 @@ await stopped();
 await queue.close();
 redis.disconnect();
 await sql.end({ timeout: 2 });
+await pool.end();
