@@ -10,7 +10,8 @@ import type { Fix, NewOrder } from "../api_shapes.ts";
 import type { WorldClock } from "../world_clock.ts";
 
 const UNTIL_TIMEOUT_MS = 20_000;
-const OFFER_MS = 30_000;
+/** Long in the hurried clock of a stage, so that a busy machine does not let all of them run out. */
+const OFFER_MS = 120_000;
 
 export interface FakeOrder {
   readonly id: string;
@@ -153,6 +154,14 @@ export class FakeApi {
       .map(({ path }) => path);
   }
 
+  /** As keeper's timers do. */
+  #closeExpired(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const offer of this.offers.values()) {
+      if (offer.status === "pending" && offer.expiresAtMs <= nowMs) offer.status = "closed";
+    }
+  }
+
   async #serve(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     const text = request.body === null ? "" : await request.text();
@@ -164,6 +173,7 @@ export class FakeApi {
       headers: request.headers,
     };
     this.requests.push(seen);
+    this.#closeExpired();
     try {
       const own = this.intercept(seen);
       if (own !== undefined) return own;
