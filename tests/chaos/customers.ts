@@ -16,7 +16,8 @@ import type { Attempt, History, Outcome } from "./history.ts";
 const REQUEST_TIMEOUT_MS = 4_000;
 const RETRY_MS = 300;
 const GIVE_UP_MS = 60_000;
-const CUSTOMERS = 2;
+/** Each may place ten an hour, and the longest run places 34. */
+const CUSTOMERS = 5;
 
 /** An order as its customer knows it. */
 export interface PlacedOrder {
@@ -184,7 +185,7 @@ export class Customers {
   /** A third are parcels, which no kitchen holds back. */
   #wish(n: number): Wish {
     const { random, city } = this.#options;
-    const customer = 1 + Math.floor(random() * CUSTOMERS);
+    const customer = 1 + n % CUSTOMERS;
     const homes = customerHomes(city);
     const home = (at: number) => homes[Math.floor(at * homes.length)] ?? city.region.servedArea[0];
     const dropoff = home(random());
