@@ -11,8 +11,9 @@ Deno.test({
   fn: async () => {
     await runFault({
       name: "two-matchers",
-      orders: 8,
-      meanIntervalMs: 1_200,
+      // All the while, so that each change of owner meets an order that wants an offer.
+      orders: 24,
+      meanIntervalMs: 800,
       extra: { "matcher-2": "matcher" },
       inject: async (world) => {
         let fence = 0;
