@@ -13,6 +13,8 @@ import type { Router } from "shared/routing/router.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import type { GatewayLimits } from "./middleware/limits.ts";
 import type { OrderCache } from "./order_cache.ts";
+import type { OrderReads } from "./order_reads.ts";
+import type { PlacementWriter } from "./write_placements.ts";
 import type { Zones } from "./zones.ts";
 
 /** Streets of a region this gateway can route on and draw. */
@@ -37,6 +39,8 @@ export interface GatewayDeps {
   readonly limits: GatewayLimits;
   readonly cache: Cache;
   readonly orderCache: OrderCache;
+  readonly reads: OrderReads;
+  readonly placements: PlacementWriter;
   readonly regions: Regions;
   readonly zones: Zones;
   /** By region id; a region without streets gets straight-line figures, and says so. */

@@ -4,21 +4,23 @@
  * Contract: the first answer of a caller's key is stored in the transaction of its effect, so
  * either both exist or neither. A repeat gets the stored answer for 24 h, another body with the
  * key is refused, and a twin that runs at the same moment is refused at once instead of waiting on
- * a pooled connection. Server errors are never stored: they roll back.
+ * a pooled connection (`PlacementWriter`). Server errors are never stored: they roll back.
  */
-import { hashToken } from "shared/auth/token.ts";
+import { hexOf, sameBytes } from "shared/auth/token.ts";
 import { ProblemError } from "shared/problem/problem.ts";
-import type { Sql, Tx } from "shared/sql/connect.ts";
+import type { Queryable, Tx } from "shared/sql/connect.ts";
 
 export const MAX_KEY_CHARACTERS = 255;
 
-export interface IdempotentRequest {
-  /** Keys are scoped to the caller: two customers may use the same one. */
+/** A key, scoped to its caller: two customers may use the same one. */
+export interface RequestKey {
   readonly accountId: string;
-  /** Undefined where the caller sent none: then every request is its own. */
-  readonly key: string | undefined;
-  /** What "the same request" means: method, path and parsed body. */
-  readonly fingerprint: string;
+  readonly key: string;
+}
+
+/** A key with the hash of what "the same request" means: method, path and parsed body. */
+export interface IdempotentRequest extends RequestKey {
+  readonly requestHash: Uint8Array;
 }
 
 /** An answer that may be stored and replayed. */
@@ -26,6 +28,9 @@ export interface StoredAnswer {
   readonly status: number;
   readonly body: unknown;
 }
+
+/** An answer with the request that it was given to. */
+export interface AnsweredRequest extends IdempotentRequest, StoredAnswer {}
 
 /** The key of a request, from either spelling of the header. @throws ProblemError when too long. */
 export function idempotencyKey(headers: Headers): string | undefined {
@@ -41,53 +46,52 @@ export function idempotencyKey(headers: Headers): string | undefined {
   });
 }
 
-/** The stored answer of a repeat; undefined for a new key. @throws ProblemError for another body. */
-export async function findStoredAnswer(
-  sql: Sql | Tx,
-  request: IdempotentRequest,
-): Promise<StoredAnswer | undefined> {
-  if (request.key === undefined) return undefined;
-  const [row] = await sql<{ status: number; body: unknown; requestHash: Uint8Array }[]>`
-    select status, body, request_hash from idempotency
-    where account_id = ${request.accountId} and key = ${request.key}
-      and created_at > clock_timestamp() - interval '24 hours'`;
-  if (row === undefined) return undefined;
-  const hash = await hashToken(request.fingerprint);
-  if (!equalBytes(row.requestHash, hash)) {
+/** One spelling of a key, for maps and locks. */
+export function spelledKey({ accountId, key }: RequestKey): string {
+  return `${accountId}:${key}`;
+}
+
+/** The answers that stand under these keys, by the key's spelling. */
+export async function findStoredAnswers(
+  sql: Queryable,
+  requests: readonly RequestKey[],
+): Promise<ReadonlyMap<string, AnsweredRequest>> {
+  if (requests.length === 0) return new Map();
+  const rows = await sql<AnsweredRequest[]>`
+    select stored.account_id, stored.key, stored.request_hash, stored.status, stored.body
+    from unnest(${requests.map(({ accountId }) => accountId)}::uuid[],
+        ${requests.map(({ key }) => key)}::text[]) as asked (account_id, key)
+      join idempotency stored using (account_id, key)
+    where stored.created_at > clock_timestamp() - interval '24 hours'`;
+  return new Map(rows.map((row) => [spelledKey(row), row]));
+}
+
+/** The answer to a repeat. @throws ProblemError where the key was sent with another body. */
+export function answerOf(stored: AnsweredRequest, request: IdempotentRequest): StoredAnswer {
+  if (!sameBytes(stored.requestHash, request.requestHash)) {
     throw new ProblemError("idempotency.key_reused", {
       detail: "Cannot repeat: the body must be the one first sent with this key",
     });
   }
-  return { status: row.status, body: row.body };
+  return { status: stored.status, body: stored.body };
 }
 
-/** Runs the effect once per key and stores its answer with it. */
-export async function runOnce(
-  sql: Sql,
-  request: IdempotentRequest,
-  effect: (tx: Tx) => Promise<StoredAnswer>,
-): Promise<{ answer: StoredAnswer; isReplay: boolean }> {
-  // Before the transaction: locks are held no longer than the statements need.
-  const requestHash = await hashToken(request.fingerprint);
-  return await sql.begin(async (tx) => {
-    const { accountId, key } = request;
-    if (key === undefined) return { answer: await effect(tx), isReplay: false };
-    const [lock] = await tx<{ taken: boolean }[]>`
-      select pg_try_advisory_xact_lock(hashtextextended(${`${accountId}:${key}`}, 0)) as taken`;
-    if (lock?.taken !== true) throw new ProblemError("idempotency.in_progress", { retryAfterS: 1 });
-    const stored = await findStoredAnswer(tx, request);
-    if (stored !== undefined) return { answer: stored, isReplay: true };
-    const answer = await effect(tx);
-    await tx`
-      insert into idempotency (account_id, key, request_hash, status, body)
-      values (${accountId}, ${key}, ${requestHash}, ${answer.status},
-        ${tx.json(answer.body)})
-      on conflict (account_id, key) do update set request_hash = excluded.request_hash,
-        status = excluded.status, body = excluded.body, created_at = clock_timestamp()`;
-    return { answer, isReplay: false };
-  });
-}
-
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+/** Stores the first answers of keys, in the transaction of their effects. */
+export function storeAnswers(tx: Tx, answers: readonly AnsweredRequest[]): void {
+  if (answers.length === 0) return;
+  const rows = answers.map(({ accountId, key, requestHash, status, body }) => ({
+    account_id: accountId,
+    key,
+    request_hash: `\\x${hexOf(requestHash)}`,
+    status,
+    body,
+  }));
+  // As one JSON text: an array of texts would be escaped letter by letter.
+  tx.defer(tx`
+    insert into idempotency (account_id, key, request_hash, status, body)
+    select account_id, key, request_hash, status, body
+    from json_to_recordset(${tx.json(rows)}) as answer (account_id uuid, key text,
+      request_hash bytea, status smallint, body jsonb)
+    on conflict (account_id, key) do update set request_hash = excluded.request_hash,
+      status = excluded.status, body = excluded.body, created_at = clock_timestamp()`);
 }

@@ -22,9 +22,11 @@ import { createGatewayMetrics } from "./metrics.ts";
 import { strongTag } from "./middleware/http_cache.ts";
 import { createLimits } from "./middleware/limits.ts";
 import { OrderCache } from "./order_cache.ts";
+import { OrderReads } from "./order_reads.ts";
 import type { RegionStreets } from "./deps.ts";
 import { followOrders } from "./follow_orders.ts";
 import { limitPolicies } from "./limit_config.ts";
+import { PlacementWriter } from "./write_placements.ts";
 import { Zones } from "./zones.ts";
 
 const ASSETS = new URL("../console/public/", import.meta.url);
@@ -58,6 +60,7 @@ await runService({
       stopping.abort();
       await following;
     });
+    const publicUrl = config.PUBLIC_URL.replace(/\/$/, "");
     const counters = createGatewayMetrics(metrics.registry);
     const onRead = (cache: string, result: CacheResult) =>
       counters.cacheReads.inc({ cache: cache.replace(/-\d+$/, ""), result });
@@ -76,6 +79,8 @@ await runService({
       sql,
       cache,
       orderCache,
+      reads: new OrderReads(sql),
+      placements: new PlacementWriter({ sql, publicUrl }),
       limits: createLimits(limitPolicies(config), { redis, keys, metrics: counters }),
       redis,
       keys,
@@ -89,7 +94,7 @@ await runService({
       notifyOutbox: createOutboxNotifier(sql, log),
       log,
       metrics,
-      publicUrl: config.PUBLIC_URL.replace(/\/$/, ""),
+      publicUrl,
       trackerUrl: config.TRACKER_URL.replace(/\/$/, ""),
       corsOrigins: config.CORS_ORIGINS,
       trustedProxies: config.TRUSTED_PROXIES,

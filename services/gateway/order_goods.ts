@@ -7,8 +7,7 @@ import { createHaversineRouter } from "shared/routing/haversine_router.ts";
 import type { Router } from "shared/routing/router.ts";
 import type { GatewayDeps } from "./deps.ts";
 import type { QuoteRequest } from "./quote_schemas.ts";
-import { findMenuItems } from "./stores/menu_store.ts";
-import { findMerchant, type Merchant } from "./stores/merchant_store.ts";
+import type { Merchant } from "./stores/merchant_store.ts";
 import { tradingStatus } from "./trading_status.ts";
 
 /** Whose way distance and first estimate assume, until a courier is chosen. */
@@ -47,14 +46,19 @@ async function basket(
   asked: Extract<QuoteRequest, { kind: "marketplace" }>,
   atMs: number,
 ): Promise<Goods | Refusal> {
-  const merchant = await findMerchant(deps.sql, asked.merchantId);
+  const { merchantId } = asked;
+  const ids = asked.items.map(({ menuItemId }) => menuItemId);
+  // Side by side: the menu is rarely asked for in vain.
+  const [merchant, menu] = await Promise.all([
+    deps.reads.merchant(merchantId),
+    deps.reads.menuItems(merchantId, ids),
+  ]);
   if (merchant === undefined) return refuse("merchant.not_found");
   const closed = closedRefusal(merchant, atMs);
   if (closed !== undefined) return closed;
   const region = await deps.regions.find(merchant.region);
   if (region === undefined) return refuse("region.not_found");
-  const ids = asked.items.map(({ menuItemId }) => menuItemId);
-  const priced = priceBasket(asked.items, await findMenuItems(deps.sql, merchant.id, ids));
+  const priced = priceBasket(asked.items, menu);
   if (!priced.ok) return priced;
   return {
     ok: true,

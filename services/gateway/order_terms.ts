@@ -1,7 +1,4 @@
-/**
- * What an order costs and how it would go: worked out now, or as a quote promised it. Reads only;
- * `acceptQuote` is the one write, in the order's transaction.
- */
+/** What an order costs and how it would go: worked out now, or as a quote promised it. Reads only. */
 import { isDeepStrictEqual } from "node:util";
 import { type Refusal, refuse } from "shared/orders/refusal.ts";
 import { MAX_MONEY_MINOR } from "shared/pricing/menu_options.ts";
@@ -10,11 +7,10 @@ import { priceDelivery } from "shared/pricing/price_delivery.ts";
 import { deliveryMinorOf, type PricePart, tipPart } from "shared/pricing/price_part.ts";
 import { zoneOf } from "shared/pricing/zone.ts";
 import type { Region } from "shared/regions/region.ts";
-import type { Tx } from "shared/sql/connect.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { type Goods, goodsOf, type OrderPlace, wayOf } from "./order_goods.ts";
 import type { QuoteRequest } from "./quote_schemas.ts";
-import { findQuote, type Quote, type QuotedRequest, useQuote } from "./stores/quote_store.ts";
+import type { QuotedRequest, QuoteState } from "./stores/quote_store.ts";
 
 /** What is asked, as far as price and feasibility go; an order's own fields are more. */
 export type AskedOrder = QuoteRequest & { readonly quoteId?: string | undefined };
@@ -50,7 +46,7 @@ export async function orderTerms(
     const goods = await goodsOf(deps, asked, atMs);
     return goods.ok ? await priced(deps, goods, asked, atMs) : goods;
   }
-  const quote = await findQuote(deps.sql, asked.quoteId, accountId);
+  const quote = await deps.reads.quote(asked.quoteId, accountId);
   if (quote === undefined) return refuse("quote.not_found");
   const problem = quoteProblem(quote) ?? mismatch(quote.request, asked);
   if (problem !== undefined) return problem;
@@ -116,7 +112,10 @@ function comparableLine(line: Extract<AskedOrder, { kind: "marketplace" }>["item
   return { menuItemId: line.menuItemId, quantity: line.quantity, options };
 }
 
-function quoteProblem({ orderId, isExpired, validUntil }: Quote): Refusal | undefined {
+/** Why a quote cannot be used any more. Pure. */
+export function quoteProblem(
+  { orderId, isExpired, validUntil }: Omit<QuoteState, "id" | "accountId">,
+): Refusal | undefined {
   if (orderId !== null) {
     return refuse("quote.used", "Cannot place the order: quoteId must not be used", { orderId });
   }
@@ -143,25 +142,4 @@ function mismatch(quoted: QuotedRequest, asked: AskedOrder): Refusal | undefined
     "Cannot place the order: what is ordered must be what was quoted",
     { errors },
   );
-}
-
-/**
- * Binds the order's quote to it; call it in the transaction that writes the order. Without a quote
- * there is nothing to do.
- *
- * @returns the refusal when another order was faster or the time has run out meanwhile.
- */
-export async function acceptQuote(
-  tx: Tx,
-  order: {
-    readonly id: string;
-    readonly quoteId: string | null;
-    readonly customerId: string;
-  },
-): Promise<Refusal | undefined> {
-  const { id: orderId, quoteId, customerId: accountId } = order;
-  if (quoteId === null || await useQuote(tx, { id: quoteId, accountId, orderId })) return undefined;
-  const quote = await findQuote(tx, quoteId, accountId);
-  if (quote === undefined) return refuse("quote.not_found");
-  return quoteProblem(quote) ?? refuse("quote.expired");
 }

@@ -8,27 +8,18 @@
  * names and stored answer are one transaction. No answer here has the secret of a tracking link.
  */
 import type { Principal } from "shared/auth/principal.ts";
-import { hashToken } from "shared/auth/token.ts";
-import { insertOrder } from "shared/orders/insert_order.ts";
+import { hashToken, sameBytes } from "shared/auth/token.ts";
 import { type Refusal, refuse } from "shared/orders/refusal.ts";
-import { problemBody, ProblemError, PROBLEMS } from "shared/problem/problem.ts";
-import type { Sql, Tx } from "shared/sql/connect.ts";
+import { ProblemError } from "shared/problem/problem.ts";
 import type { GatewayDeps } from "./deps.ts";
-import { findStoredAnswer, runOnce, type StoredAnswer } from "./idempotency.ts";
-import type { OrderSlot, PlacementGuard } from "./middleware/limits.ts";
+import { answerOf, type StoredAnswer } from "./idempotency.ts";
+import type { PlacementGuard } from "./middleware/limits.ts";
 import { orderJson } from "./order_json.ts";
 import type { PlaceOrder } from "./order_schemas.ts";
-import { acceptQuote } from "./order_terms.ts";
 import { type Placer, prepareOrder } from "./place_order.ts";
-import {
-  type ExternalId,
-  findExternalId,
-  insertExternalId,
-  type KnownOrder,
-  lockExternalId,
-} from "./stores/external_id_store.ts";
 import { merchantIdsOf } from "./stores/merchant_store.ts";
 import { findOrder } from "./stores/order_store.ts";
+import { type PlacementNames, refusalAnswer } from "./write_placements.ts";
 
 export interface Placement {
   readonly principal: Principal;
@@ -51,45 +42,25 @@ export interface PlacedAnswer {
 
 /** Places an order, or gives the answer of its first placing. */
 export async function placeOnce(deps: GatewayDeps, placement: Placement): Promise<PlacedAnswer> {
-  const { principal, guard, wanted, key, fingerprint } = placement;
-  const request = { accountId: principal.accountId, key, fingerprint };
-  const stored = await findStoredAnswer(deps.sql, request);
-  if (stored !== undefined) return { answer: stored, isReplay: true };
-  const named = await nameOf(placement);
-  const known = named === undefined ? undefined : await findKnown(deps, deps.sql, named, principal);
-  if (known !== undefined) return known;
+  const { principal, guard, wanted } = placement;
+  const names = await namesOf(placement);
+  const first = await findFirst(deps, names, principal);
+  if (first !== undefined) return first;
   guard.requireQuota();
   const prepared = await refusePlacer(deps, placement) ??
     await prepareOrder(deps, placerOf(principal), wanted);
-  let before: PlacedAnswer | undefined;
-  let orderId: string | undefined;
-  const once = (slot: OrderSlot) =>
-    runOnce(deps.sql, request, async (tx) => {
-      if (!prepared.ok) return refusalAnswer(prepared);
-      if (named !== undefined) {
-        if (!await lockExternalId(tx, named.id)) {
-          throw new ProblemError("idempotency.in_progress", { retryAfterS: 1 });
-        }
-        before = await findKnown(deps, tx, named, principal);
-        if (before !== undefined) return before.answer;
-      }
-      const refusal = await acceptQuote(tx, prepared.order);
-      if (refusal !== undefined) return refusalAnswer(refusal);
-      await slot.take(tx);
-      await insertOrder(tx, prepared.order);
-      orderId = prepared.order.id;
-      if (named !== undefined) {
-        const { requestHash } = named;
-        await insertExternalId(tx, named.id, { orderId: prepared.order.id, requestHash });
-      }
-      const body = await readOrder(deps, tx, prepared.order.id, principal);
-      slot.written();
-      return { status: 201, body };
-    });
-  const { answer, isReplay } = await guard.withSlot(once);
-  deps.notifyOutbox();
-  if (before !== undefined) return before;
-  return isReplay || orderId === undefined ? { answer, isReplay } : { answer, isReplay, orderId };
+  if (!prepared.ok && names.request === undefined) {
+    return { answer: refusalAnswer(prepared), isReplay: false };
+  }
+  const written = await deps.placements.write({ principal, guard, names, prepared });
+  if (written.kind === "answered") {
+    if (written.orderId !== undefined) deps.notifyOutbox();
+    return { ...written, isReplay: false };
+  }
+  // Somebody was faster with the same name; nothing else can be there than its answer.
+  const meanwhile = await findFirst(deps, names, principal);
+  if (meanwhile !== undefined) return meanwhile;
+  throw new ProblemError("idempotency.in_progress", { retryAfterS: 1 });
 }
 
 /** An account as the order's rules know who placed it. */
@@ -110,58 +81,45 @@ async function refusePlacer(
   return refuse("auth.forbidden", "Cannot place the order: merchantId must be a merchant of yours");
 }
 
-interface Named {
-  readonly id: ExternalId;
-  readonly requestHash: Uint8Array;
-}
-
-async function nameOf({ principal, wanted }: Placement): Promise<Named | undefined> {
+async function namesOf(
+  { principal: { accountId, mode }, wanted, key, fingerprint }: Placement,
+): Promise<PlacementNames> {
   const { externalId } = wanted;
-  if (externalId === undefined) return undefined;
   return {
-    id: { accountId: principal.accountId, mode: principal.mode, externalId },
-    requestHash: await hashToken(JSON.stringify(wanted)),
+    request: key === undefined
+      ? undefined
+      : { accountId, key, requestHash: await hashToken(fingerprint) },
+    external: externalId === undefined ? undefined : {
+      id: { accountId, mode, externalId },
+      requestHash: await hashToken(JSON.stringify(wanted)),
+    },
   };
 }
 
-/** The order that already has the name, or the refusal of another request under it. */
-async function findKnown(
+/** The answer of the first request with the same key or external id; the key comes first. */
+async function findFirst(
   deps: GatewayDeps,
-  sql: Sql | Tx,
-  { id, requestHash }: Named,
+  { request, external }: PlacementNames,
   principal: Principal,
 ): Promise<PlacedAnswer | undefined> {
-  const known = await findExternalId(sql, id);
-  if (known === undefined) return undefined;
-  if (!isSame(known, requestHash)) {
+  const [stored, known] = await Promise.all([
+    request === undefined ? undefined : deps.reads.storedAnswer(request),
+    external === undefined ? undefined : deps.reads.knownOrder(external.id),
+  ]);
+  if (request !== undefined && stored !== undefined) {
+    return { answer: answerOf(stored, request), isReplay: true };
+  }
+  if (external === undefined || known === undefined) return undefined;
+  if (!sameBytes(known.requestHash, external.requestHash)) {
     const refusal = refuse(
       "order.external_id_taken",
-      `Cannot place the order: externalId ${id.externalId} must come with the body first sent with it`,
+      `Cannot place the order: externalId ${external.id.externalId} must come with the body first sent with it`,
       { orderId: known.orderId },
     );
     return { answer: refusalAnswer(refusal), isReplay: false };
   }
-  const body = await readOrder(deps, sql, known.orderId, principal);
+  const row = await findOrder(deps.sql, known.orderId);
+  if (row === undefined) throw new Error(`order ${known.orderId} must be there`);
+  const body = orderJson(row, deps.publicUrl, { role: principal.role });
   return { answer: { status: 200, body }, isReplay: true };
-}
-
-function isSame({ requestHash }: KnownOrder, hash: Uint8Array): boolean {
-  return requestHash.length === hash.length &&
-    requestHash.every((byte, index) => byte === hash[index]);
-}
-
-function refusalAnswer({ code, detail, members }: Refusal): StoredAnswer {
-  const extras = { ...(detail && { detail }), ...(members && { members }) };
-  return { status: PROBLEMS[code].status, body: problemBody(code, extras) };
-}
-
-async function readOrder(
-  deps: GatewayDeps,
-  sql: Sql | Tx,
-  orderId: string,
-  { role }: Principal,
-) {
-  const row = await findOrder(sql, orderId);
-  if (row === undefined) throw new Error(`order ${orderId} must be there`);
-  return orderJson(row, deps.publicUrl, { role });
 }

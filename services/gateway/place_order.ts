@@ -4,8 +4,10 @@ import { uuidv7 } from "shared/ids/uuid.ts";
 import type { NewOrder } from "shared/orders/insert_order.ts";
 import type { Refusal } from "shared/orders/refusal.ts";
 import type { OrderMode } from "shared/orders/rows.ts";
-import { deliveryMinorOf, sumOf } from "shared/pricing/price_part.ts";
+import type { BasketLine } from "shared/pricing/price_basket.ts";
+import { deliveryMinorOf, type PricePart, sumOf } from "shared/pricing/price_part.ts";
 import { shardOf } from "shared/redis/keys.ts";
+import { currentTrace } from "shared/trace/trace.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { estimateDelivery } from "./estimate.ts";
 import type { PlaceOrder } from "./order_schemas.ts";
@@ -19,10 +21,16 @@ export interface Placer {
   readonly mode: OrderMode;
 }
 
+/** A new order with what its answer shows of basket and price. */
+export interface PricedOrder extends NewOrder {
+  readonly items: readonly BasketLine[];
+  readonly price: Omit<NewOrder["price"], "parts"> & { readonly parts: readonly PricePart[] };
+}
+
 /** A checked order. */
 export interface PreparedOrder {
   readonly ok: true;
-  readonly order: NewOrder;
+  readonly order: PricedOrder;
 }
 
 /** Checks and prices what somebody asks for. Reads only; writes nothing. */
@@ -47,7 +55,7 @@ export async function prepareOrder(
   });
   if (!scheduled.ok) return scheduled;
   const id = uuidv7();
-  const order: NewOrder = {
+  const order: PricedOrder = {
     id,
     region: region.id,
     shard: shardOf(id, region.shards),
@@ -70,7 +78,8 @@ export async function prepareOrder(
     quoteId: terms.quoteId,
     currency: region.currency,
     estimatedDeliveryAt: scheduled.estimatedAt,
-    trackingTokenHash: await hashToken(await trackingToken(deps.secrets, id)),
+    trackingTokenHash: await hashToken(trackingToken(deps.secrets, id)),
+    trace: currentTrace(),
   };
   return { ok: true, order };
 }

@@ -6,10 +6,10 @@ import type { OrderJson } from "./order_schemas.ts";
  * An order with the secret of its tracking link. Added last, to the answer that created the order
  * and to its repeats only: what is stored for a repeat has no secret in it.
  */
-export async function withTrackingLink(
+export function withTrackingLink(
   deps: Pick<GatewayDeps, "secrets">,
   order: OrderJson,
-): Promise<OrderJson> {
-  const token = await trackingToken(deps.secrets, order.id);
+): OrderJson {
+  const token = trackingToken(deps.secrets, order.id);
   return { ...order, tracking: { url: `${order.tracking.url}#${token}`, token } };
 }

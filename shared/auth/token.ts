@@ -1,4 +1,5 @@
 /** Random secrets that people and programs carry, and what is kept of them. */
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 
 const TOKEN_BYTES = 32;
@@ -10,8 +11,7 @@ export function createToken(): string {
 
 /** Bytes as unpadded base64url (RFC 4648 §5). */
 export function base64Url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_")
-    .replaceAll("=", "");
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url");
 }
 
 /**
@@ -25,7 +25,7 @@ export function hashToken(token: string): Promise<Uint8Array<ArrayBuffer>> {
 
 /** The hash as text, for Redis keys. */
 export function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
 }
 
 /** Compares hashes in a time that does not tell where they differ. */

@@ -35,11 +35,16 @@ export function startDeadlines(
   order: WaitingOrder,
   version: number,
 ): void {
+  scheduleTimers(tx, deadlinesOf(order, version));
+}
+
+/** The deadlines as timers; see `startDeadlines`. */
+export function deadlinesOf(order: WaitingOrder, version: number): Timer[] {
   const base = { key: order.id, version };
   const alert: Timer = isUnconfirmed(order.kind, order.status)
     ? { ...base, kind: "order.unconfirmed", delayMs: UNCONFIRMED_AFTER_MS }
     : { ...base, kind: "order.attention", delayMs: ATTENTION_AFTER_MS };
-  scheduleTimers(tx, [alert, { ...base, kind: "order.expire", delayMs: EXPIRE_AFTER_MS }]);
+  return [alert, { ...base, kind: "order.expire", delayMs: EXPIRE_AFTER_MS }];
 }
 
 /** A merchant took the order: from now on it waits for a courier. The end stays where it was. */

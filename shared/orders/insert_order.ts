@@ -1,10 +1,12 @@
 import type { Point } from "shared/geo/point.ts";
+import { hexOf } from "shared/auth/token.ts";
+import { type EventInput, EVENTS } from "shared/events/catalogue.ts";
+import { uuidv7 } from "shared/ids/uuid.ts";
 import type { Tx } from "shared/sql/connect.ts";
-import { scheduleTimer } from "shared/timers/schedule.ts";
-import { startDeadlines } from "./deadlines.ts";
+import { scheduleTimers, type Timer } from "shared/timers/schedule.ts";
+import { deadlinesOf } from "./deadlines.ts";
 import type { OrderKind } from "./lifecycle.ts";
-import { appendOrderEvents } from "./order_events.ts";
-import { ROBOT_STEP_MS, startRobot } from "./robot.ts";
+import { ROBOT_STEP_MS, robotTimer } from "./robot.ts";
 import type { OrderMode } from "./rows.ts";
 
 export interface Place extends Point {
@@ -72,42 +74,132 @@ export interface NewOrder {
   readonly currency: string;
   readonly estimatedDeliveryAt: Date;
   readonly trackingTokenHash: Uint8Array;
+  /** The trace of the request that places it; goes with its first event. */
+  readonly trace: string | null;
 }
 
-/** Writes an order, its timers, its first event and its history in the caller's transaction. */
-export async function insertOrder(tx: Tx, order: NewOrder): Promise<void> {
-  const { schedule } = order;
-  const [row] = await tx<{ isHeld: boolean; waitMs: number }[]>`
-    insert into orders (id, region, shard, kind, mode, status, version, customer_id, merchant_id,
-      external_id, items, note, pickup_lat, pickup_lon, pickup_address, dropoff_lat, dropoff_lon,
-      dropoff_address, pickup_note, dropoff_note, pickup_contact, dropoff_contact, size, weight_g,
-      required_vehicles, required_skills, window_start, window_end, release_at, hold, cash_minor,
-      distance_m, preparation_minutes, items_minor, delivery_minor, tip_minor,
-      price_parts, quote_id, currency, estimated_delivery_at, tracking_token_hash, state_times)
-    values (${order.id}, ${order.region}, ${order.shard}, ${order.kind}, ${order.mode}, 'placed', 1,
-      ${order.customerId}, ${order.merchantId}, ${order.externalId}, ${tx.json(order.items)},
-      ${order.note}, ${order.pickup.lat}, ${order.pickup.lon}, ${order.pickup.address ?? null},
-      ${order.dropoff.lat}, ${order.dropoff.lon}, ${order.dropoff.address ?? null},
-      ${order.pickupNote}, ${order.dropoffNote}, ${jsonOrNull(order.pickupContact)}::jsonb,
-      ${jsonOrNull(order.dropoffContact)}::jsonb, ${jsonOrNull(order.size)}::jsonb,
-      ${order.weightG}, ${[...order.requiredVehicles]}::text[],
-      ${[...order.requiredSkills]}::text[], ${schedule?.startsAt ?? null},
-      ${schedule?.endsAt ?? null}, ${schedule?.releaseAt ?? null},
-      case when ${schedule?.releaseAt ?? null}::timestamptz > clock_timestamp()
-        then 'scheduled' end,
-      ${order.cashMinor}, ${order.distanceM}, ${order.preparationMinutes}, ${order.price.items},
-      ${order.price.delivery}, ${order.price.tip},
-      ${tx.json(order.price.parts.filter(({ kind }) => kind !== "tip"))}, ${order.quoteId},
-      ${order.currency},
-      ${order.estimatedDeliveryAt}, ${order.trackingTokenHash},
-      jsonb_build_object('placed', to_char(clock_timestamp() at time zone 'UTC',
-        'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))
-    returning hold is not null as is_held,
-      (extract(epoch from coalesce(release_at - clock_timestamp(), interval '0')) * 1000)::float8
-        as wait_ms`;
-  if (row === undefined) throw new Error("insert into orders returned nothing");
-  startTimers(tx, order, row.isHeld ? Math.max(0, row.waitMs) : undefined);
-  appendOrderEvents(tx, { ...order, version: 1 }, [{
+/** A new order and when it stands in Postgres, by Postgres's clock. */
+export interface DatedOrder {
+  readonly order: NewOrder;
+  readonly placedAt: Date;
+}
+
+/** Whether dispatch waits for the order's time. */
+export function isHeld({ order: { schedule }, placedAt }: DatedOrder): boolean {
+  return schedule !== null && schedule.releaseAt > placedAt;
+}
+
+/**
+ * Writes orders, their timers, their first events and their history in the caller's transaction:
+ * two statements, whatever their number.
+ */
+export function insertOrders(tx: Tx, orders: readonly DatedOrder[]): void {
+  if (orders.length === 0) return;
+  // As one JSON text: a row of parameters for each order costs Postgres more than storing it does.
+  tx.defer(tx`
+    with item as (
+      select * from json_to_recordset(${tx.json(orders.map(rowOf))}) as item (${columnTypes(tx)})
+    ), placed as (
+      insert into orders (id, region, shard, kind, mode, status, version, customer_id, merchant_id,
+        external_id, items, note, pickup_lat, pickup_lon, pickup_address, dropoff_lat, dropoff_lon,
+        dropoff_address, pickup_note, dropoff_note, pickup_contact, dropoff_contact, size, weight_g,
+        required_vehicles, required_skills, window_start, window_end, release_at, hold, cash_minor,
+        distance_m, preparation_minutes, items_minor, delivery_minor, tip_minor, price_parts,
+        quote_id, currency, estimated_delivery_at, tracking_token_hash, placed_at, state_times)
+      select id, region, shard, kind, mode, 'placed', 1, customer_id, merchant_id, external_id,
+        items, note, pickup_lat, pickup_lon, pickup_address, dropoff_lat, dropoff_lon,
+        dropoff_address, pickup_note, dropoff_note, pickup_contact, dropoff_contact, size, weight_g,
+        required_vehicles, required_skills, window_start, window_end, release_at, hold, cash_minor,
+        distance_m, preparation_minutes, items_minor, delivery_minor, tip_minor, price_parts,
+        quote_id, currency, estimated_delivery_at, tracking_token_hash, placed_at, state_times
+      from item
+    ), announced as (
+      insert into outbox (event_id, type, version, region, shard, key, aggregate_version,
+        event_index, occurred_at, trace, data)
+      select event_id, event_type, event_version, region, shard, id, 1, 0, placed_at, trace, event
+      from item
+    )
+    insert into order_history (order_id, order_version, event_index, event_id, type, occurred_at,
+      actor_role, actor_id, data)
+    select id, 1, 0, event_id, event_type, placed_at, placed_by, customer_id, event::jsonb
+    from item`);
+  scheduleTimers(tx, orders.flatMap(timersOf));
+}
+
+/** The names and types of `rowOf`'s members. */
+function columnTypes(tx: Tx) {
+  return tx`id uuid, region text, shard smallint, kind text, mode text, customer_id uuid,
+    placed_by text, merchant_id uuid, external_id text, items jsonb, note text,
+    pickup_lat float8, pickup_lon float8, pickup_address text, dropoff_lat float8,
+    dropoff_lon float8, dropoff_address text, pickup_note text, dropoff_note text,
+    pickup_contact jsonb, dropoff_contact jsonb, size jsonb, weight_g integer,
+    required_vehicles text[], required_skills text[], window_start timestamptz,
+    window_end timestamptz, release_at timestamptz, hold text, cash_minor integer,
+    distance_m integer, preparation_minutes smallint, items_minor integer, delivery_minor integer,
+    tip_minor integer, price_parts jsonb, quote_id uuid, currency text,
+    estimated_delivery_at timestamptz, tracking_token_hash bytea, placed_at timestamptz,
+    state_times jsonb, event_id uuid, event_type text, event_version smallint, trace text,
+    event json`;
+}
+
+function rowOf(dated: DatedOrder) {
+  const { order, placedAt } = dated;
+  const { pickup, dropoff, price, schedule } = order;
+  const { event_type, event } = eventOf(dated);
+  return {
+    id: order.id,
+    region: order.region,
+    shard: order.shard,
+    kind: order.kind,
+    mode: order.mode,
+    customer_id: order.customerId,
+    placed_by: order.placedBy,
+    merchant_id: order.merchantId,
+    external_id: order.externalId,
+    items: order.items,
+    note: order.note,
+    pickup_lat: pickup.lat,
+    pickup_lon: pickup.lon,
+    pickup_address: pickup.address ?? null,
+    dropoff_lat: dropoff.lat,
+    dropoff_lon: dropoff.lon,
+    dropoff_address: dropoff.address ?? null,
+    pickup_note: order.pickupNote,
+    dropoff_note: order.dropoffNote,
+    pickup_contact: order.pickupContact,
+    dropoff_contact: order.dropoffContact,
+    size: order.size,
+    weight_g: order.weightG,
+    required_vehicles: order.requiredVehicles,
+    required_skills: order.requiredSkills,
+    window_start: schedule?.startsAt ?? null,
+    window_end: schedule?.endsAt ?? null,
+    release_at: schedule?.releaseAt ?? null,
+    hold: isHeld(dated) ? "scheduled" : null,
+    cash_minor: order.cashMinor,
+    distance_m: order.distanceM,
+    preparation_minutes: order.preparationMinutes,
+    items_minor: price.items,
+    delivery_minor: price.delivery,
+    tip_minor: price.tip,
+    price_parts: price.parts.filter(({ kind }) => kind !== "tip"),
+    quote_id: order.quoteId,
+    currency: order.currency,
+    estimated_delivery_at: order.estimatedDeliveryAt,
+    tracking_token_hash: `\\x${hexOf(order.trackingTokenHash)}`,
+    placed_at: placedAt,
+    state_times: { placed: placedAt },
+    event_id: uuidv7(),
+    event_type,
+    event_version: EVENTS[event_type].version,
+    trace: order.trace,
+    event,
+  };
+}
+
+function eventOf(dated: DatedOrder) {
+  const { order } = dated;
+  const placed: EventInput & { type: "order.placed" } = {
     type: "order.placed",
     data: {
       orderId: order.id,
@@ -116,19 +208,17 @@ export async function insertOrder(tx: Tx, order: NewOrder): Promise<void> {
       customerId: order.customerId,
       merchantId: order.merchantId,
       mode: order.mode,
-      ...(row.isHeld && schedule !== null ? { releaseAt: schedule.releaseAt.toISOString() } : {}),
+      ...(isHeld(dated) ? { releaseAt: order.schedule?.releaseAt.toISOString() } : {}),
     },
-  }], { role: order.placedBy, accountId: order.customerId });
+  };
+  return { event_type: placed.type, event: placed.data };
 }
 
 /** A scheduled order waits for its release, and its deadlines with it; a robot has none. */
-function startTimers(tx: Tx, order: NewOrder, heldMs: number | undefined): void {
-  const { id, kind } = order;
-  if (order.mode === "test") return startRobot(tx, id, ROBOT_STEP_MS);
-  if (heldMs === undefined) return startDeadlines(tx, { id, kind, status: "placed" }, 1);
-  scheduleTimer(tx, { kind: "order.release", key: id, version: 1, delayMs: heldMs });
-}
-
-function jsonOrNull(value: object | null): string | null {
-  return value === null ? null : JSON.stringify(value);
+function timersOf(dated: DatedOrder): Timer[] {
+  const { order: { id, kind, mode, schedule }, placedAt } = dated;
+  if (mode === "test") return [robotTimer(id, 1, ROBOT_STEP_MS)];
+  if (schedule === null || !isHeld(dated)) return deadlinesOf({ id, kind, status: "placed" }, 1);
+  const delayMs = schedule.releaseAt.getTime() - placedAt.getTime();
+  return [{ kind: "order.release", key: id, version: 1, delayMs }];
 }

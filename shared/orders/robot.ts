@@ -7,7 +7,7 @@
  */
 import { uuidv7 } from "shared/ids/uuid.ts";
 import type { Tx } from "shared/sql/connect.ts";
-import { scheduleTimer } from "shared/timers/schedule.ts";
+import { scheduleTimer, type Timer } from "shared/timers/schedule.ts";
 import type { Actor, Deed } from "./actor.ts";
 import { createAssignment } from "./create_assignment.ts";
 import { makeDirectOffer } from "./direct_offer.ts";
@@ -42,9 +42,9 @@ const NEXT: Record<OrderState, OrderAction | "done"> = {
   expired: "done",
 };
 
-/** Starts the walk of a test order, in the transaction that placed it. */
-export function startRobot(tx: Tx, orderId: string, delayMs: number): void {
-  scheduleTimer(tx, { kind: "robot.step", key: orderId, version: 1, delayMs });
+/** A step of the walk; the first is scheduled by the transaction that places a test order. */
+export function robotTimer(orderId: string, step: number, delayMs: number): Timer {
+  return { kind: "robot.step", key: orderId, version: step, delayMs };
 }
 
 /** One step of the walk; the last one schedules no other. */
@@ -63,12 +63,7 @@ export async function stepRobot(tx: Tx, orderId: string, step: number): Promise<
     const action = NEXT[order.status];
     if (action !== "done") await act(tx, order, action);
   }
-  scheduleTimer(tx, {
-    kind: "robot.step",
-    key: orderId,
-    version: step + 1,
-    delayMs: ROBOT_STEP_MS,
-  });
+  scheduleTimer(tx, robotTimer(orderId, step + 1, ROBOT_STEP_MS));
 }
 
 async function release(tx: Tx, order: OrderRow): Promise<void> {

@@ -24,6 +24,8 @@ import type { GatewayDeps } from "../../services/gateway/deps.ts";
 import { limitFields, limitPolicies } from "../../services/gateway/limit_config.ts";
 import { createGatewayMetrics } from "../../services/gateway/metrics.ts";
 import { OrderCache } from "../../services/gateway/order_cache.ts";
+import { OrderReads } from "../../services/gateway/order_reads.ts";
+import { PlacementWriter } from "../../services/gateway/write_placements.ts";
 import { createLimits } from "../../services/gateway/middleware/limits.ts";
 import { Zones } from "../../services/gateway/zones.ts";
 import { apiDocument } from "./api_document.ts";
@@ -90,6 +92,7 @@ export function startGateway(
   changes: Partial<GatewayDeps> & { redis?: Redis } = {},
 ): TestGateway {
   const { sql, keys } = stores;
+  const pool = changes.sql ?? sql;
   const redis = changes.redis ?? stores.redis;
   const logLines: string[] = [];
   const log = createLog({
@@ -115,6 +118,8 @@ export function startGateway(
     }),
     cache,
     orderCache: new OrderCache(cache, sql),
+    reads: new OrderReads(pool),
+    placements: new PlacementWriter({ sql: pool, publicUrl: PUBLIC_URL }),
     regions: new Regions(sql),
     zones: new Zones(sql),
     streets: new Map(),

@@ -1,7 +1,7 @@
 /** Orders of test mode: a robot carries them by timers, and nobody else meets them. */
 import assert from "node:assert/strict";
 import { uuidv7 } from "shared/ids/uuid.ts";
-import { insertOrder, type NewOrder } from "shared/orders/insert_order.ts";
+import { insertOrders, type NewOrder } from "shared/orders/insert_order.ts";
 import { makeOffer } from "shared/orders/offers.ts";
 import { transitionOrder } from "shared/orders/transition_order.ts";
 import { readOpenOrders } from "../../services/matcher/dispatch_store.ts";
@@ -25,46 +25,51 @@ Deno.test.afterAll(() => stores.close());
 
 async function place(changes: Partial<NewOrder> = {}): Promise<string> {
   const id = uuidv7();
-  await stores.sql.begin((tx) =>
-    insertOrder(tx, {
-      id,
-      region: REGION,
-      shard: 0,
-      kind: "marketplace",
-      mode: "test",
-      customerId: world.customerId,
-      placedBy: "customer",
-      merchantId: world.merchantId,
-      externalId: null,
-      items: [],
-      note: null,
-      pickup: { lat: 57.7, lon: 11.9 },
-      dropoff: { lat: 57.71, lon: 11.91 },
-      pickupNote: null,
-      dropoffNote: null,
-      pickupContact: null,
-      dropoffContact: null,
-      size: null,
-      weightG: null,
-      requiredVehicles: [],
-      requiredSkills: [],
-      schedule: null,
-      cashMinor: 0,
-      distanceM: 1300,
-      preparationMinutes: 5,
-      price: {
-        items: 0,
-        delivery: 364,
-        tip: 100,
-        parts: [{ kind: "delivery_base", amountMinor: 364 }, { kind: "tip", amountMinor: 100 }],
+  await stores.sql.begin((tx) => {
+    insertOrders(tx, [{
+      placedAt: new Date(),
+      order: {
+        id,
+        region: REGION,
+        shard: 0,
+        kind: "marketplace",
+        mode: "test",
+        customerId: world.customerId,
+        placedBy: "customer",
+        merchantId: world.merchantId,
+        externalId: null,
+        items: [],
+        note: null,
+        pickup: { lat: 57.7, lon: 11.9 },
+        dropoff: { lat: 57.71, lon: 11.91 },
+        pickupNote: null,
+        dropoffNote: null,
+        pickupContact: null,
+        dropoffContact: null,
+        size: null,
+        weightG: null,
+        requiredVehicles: [],
+        requiredSkills: [],
+        schedule: null,
+        cashMinor: 0,
+        distanceM: 1300,
+        preparationMinutes: 5,
+        price: {
+          items: 0,
+          delivery: 364,
+          tip: 100,
+          parts: [{ kind: "delivery_base", amountMinor: 364 }, { kind: "tip", amountMinor: 100 }],
+        },
+        quoteId: null,
+        currency: "SEK",
+        estimatedDeliveryAt: new Date(),
+        trackingTokenHash: new Uint8Array([0]),
+        trace: null,
+        ...changes,
       },
-      quoteId: null,
-      currency: "SEK",
-      estimatedDeliveryAt: new Date(),
-      trackingTokenHash: new Uint8Array([0]),
-      ...changes,
-    })
-  );
+    }]);
+    return Promise.resolve();
+  });
   return id;
 }
 

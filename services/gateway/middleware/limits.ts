@@ -9,12 +9,13 @@ import { routePath } from "hono/route";
 import type { Principal } from "shared/auth/principal.ts";
 import { credentialId } from "shared/auth/principal.ts";
 import { hashToken, hexOf } from "shared/auth/token.ts";
+import { Gather } from "shared/gather/gather.ts";
 import type { RequestContext } from "shared/http/serve_requests.ts";
 import { addressSubject } from "shared/limits/address.ts";
 import type { Limit, Slot, Verdict } from "shared/limits/limit.ts";
-import { Limiter, type LimiterDeps, type Recent } from "shared/limits/limiter.ts";
+import { Limiter, type LimiterDeps } from "shared/limits/limiter.ts";
 import { type ProblemCode, ProblemError, problemResponse } from "shared/problem/problem.ts";
-import { type Queryable, serverError, type Tx } from "shared/sql/connect.ts";
+import type { Queryable } from "shared/sql/connect.ts";
 import type { GatewayContext } from "../http.ts";
 import type { LimitPolicies } from "../limit_config.ts";
 import type { GatewayMetrics } from "../metrics.ts";
@@ -27,6 +28,8 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
   "POST /api/v1/orders/:id/reorder",
 ]);
 
+/** Customers asked of in one statement: as many as a group of placements may have. */
+const MAX_RECENT = 64;
 /** Ids carry the time of the process that made them, which may differ from the database's. */
 const CLOCKS_APART_MS = 60_000;
 
@@ -95,55 +98,20 @@ function requestLimit(policies: LimitPolicies, credential: Principal["credential
   return requestsPerMinute === null ? standard : { ...standard, max: requestsPerMinute };
 }
 
-/** What an order's creation does with its slot. */
-export interface OrderSlot {
-  /**
-   * Takes the slot; call it in the transaction, under the lock of its Idempotency-Key and before the
-   * insert. @throws ProblemError 429, which rolls back and is no answer of the key.
-   */
-  take(tx: Tx): Promise<void>;
-  /** Call when the order stands in the transaction: from here on only a rollback undoes it. */
-  written(): void;
-}
-
-/**
- * Creates an order under the customer's limit. The slot is given back unless an order was created.
- * Where the outcome of the commit is unknown it is kept: too few and never too many. A replay takes
- * none, because `take` comes after the look-up of the key. Others than customers are not limited.
- */
-async function withOrderSlot<T>(
-  { limiter, policies: { orders } }: GatewayLimits,
-  c: GatewayContext,
-  { accountId, role }: Principal,
-  create: (slot: OrderSlot) => Promise<T>,
-): Promise<T> {
-  if (role !== "customer") return await create({ take: async () => {}, written: () => {} });
-  let slot: Slot | undefined;
-  let isWritten = false;
-  const take = async (tx: Tx) => {
-    slot = await limiter.take(orders, accountId, recentOrders(tx, accountId, orders));
-    noteVerdict(c.env.context, slot.verdict);
-    if (!slot.verdict.isAllowed) {
-      throw refused("order.limit_reached", "Cannot place the order", "orders", slot.verdict);
-    }
-  };
-  try {
-    return await create({ take, written: () => isWritten = true });
-  } catch (error) {
-    // Postgres answered, so it rolled back; only a lost connection leaves the outcome unknown.
-    if (serverError(error) !== undefined) isWritten = false;
-    throw error;
-  } finally {
-    if (!isWritten) await slot?.giveBack();
-  }
-}
+/** Tells how long ago an account placed its orders inside a limit's window (`recentOrders`). */
+export type RecentOrders = (customerId: string, limit: Limit) => Promise<readonly number[]>;
 
 /** The limits as the placing of orders asks for them. */
 export interface PlacementGuard {
   /** Call once the request is known to be no repeat. @throws ProblemError 429. */
   requireQuota(): void;
-  /** Creates an order under the limit of who places it. */
-  withSlot<T>(create: (slot: OrderSlot) => Promise<T>): Promise<T>;
+  /**
+   * Takes the slot of one order; undefined where the account is not limited, as only customers are.
+   * Call it under the lock of the order's Idempotency-Key, before the insert, and give the slot back
+   * unless an order was created; where the outcome of the commit is unknown it is kept: too few and
+   * never too many. @throws ProblemError 429, which is no answer of the key.
+   */
+  takeSlot(recent: RecentOrders): Promise<Slot | undefined>;
 }
 
 /** The limits of one request that places orders. */
@@ -154,21 +122,45 @@ export function placementGuard(
 ): PlacementGuard {
   return {
     requireQuota: () => requireQuota(c),
-    withSlot: (create) => withOrderSlot(limits, c, principal, create),
+    takeSlot: (recent) => takeOrderSlot(limits, c, principal, recent),
   };
 }
 
-/** What the customer ordered inside the window, from Postgres. */
-function recentOrders(sql: Queryable, customerId: string, { max, windowMs }: Limit): Recent {
-  return async () => {
-    const rows = await sql<{ ageMs: number }[]>`
-      select (extract(epoch from clock_timestamp() - placed_at) * 1000)::float8 as age_ms
-      from orders
-      where customer_id = ${customerId}
-        and id > uuid_lower_bound(now() - ${windowMs + CLOCKS_APART_MS} * interval '1 millisecond')
-      order by id desc limit ${max}`;
-    return rows.map(({ ageMs }) => ageMs);
-  };
+async function takeOrderSlot(
+  { limiter, policies: { orders } }: GatewayLimits,
+  c: GatewayContext,
+  { accountId, role }: Principal,
+  recent: RecentOrders,
+): Promise<Slot | undefined> {
+  if (role !== "customer") return undefined;
+  const slot = await limiter.take(orders, accountId, () => recent(accountId, orders));
+  noteVerdict(c.env.context, slot.verdict);
+  if (slot.verdict.isAllowed) return slot;
+  throw refused("order.limit_reached", "Cannot place the order", "orders", slot.verdict);
+}
+
+/** What customers ordered inside the window, from Postgres: one statement for all who are asked of. */
+export function recentOrders(sql: Queryable): RecentOrders {
+  const gather = new Gather<{ customerId: string; limit: Limit }, readonly number[]>(
+    { name: "recent orders", maxGroup: MAX_RECENT, maxCalls: 1 },
+    async (asked) => {
+      const rows = await sql<{ customerId: string; agesMs: number[] }[]>`
+        select asked.customer_id, array(
+          select (extract(epoch from clock_timestamp() - placed_at) * 1000)::float8
+          from orders
+          where customer_id = asked.customer_id
+            and id > uuid_lower_bound(now() - asked.window_ms * interval '1 millisecond')
+          order by id desc limit asked.max) as ages_ms
+        from unnest(${asked.map(({ customerId }) => customerId)}::uuid[],
+          ${asked.map(({ limit }) => limit.windowMs + CLOCKS_APART_MS)}::float8[],
+          ${
+        asked.map(({ limit }) => limit.max)
+      }::integer[]) as asked (customer_id, window_ms, max)`;
+      const ages = new Map(rows.map(({ customerId, agesMs }) => [customerId, agesMs]));
+      return asked.map(({ customerId }) => ages.get(customerId) ?? []);
+    },
+  );
+  return (customerId, limit) => gather.ask({ customerId, limit });
 }
 
 /** Runs a registration under the limit of its address; one that fails does not count. */

@@ -31,8 +31,8 @@ import { type PlacementGuard, placementGuard } from "../middleware/limits.ts";
 import { idParam } from "../schemas.ts";
 import { withTrackingLink } from "../tracking_link.ts";
 
-/** Orders of a batch in work at once: less than half of the pool. */
-const BATCH_PARALLEL = 4;
+/** Orders of a batch in work at once: half a group of placements, the other half is for others. */
+const BATCH_PARALLEL = 32;
 const PLACING = access({
   roles: ["customer", "merchant", "dispatcher", "admin"],
   scope: "orders:write",
@@ -119,7 +119,7 @@ export function placeOrderRoutes(deps: GatewayDeps) {
       key: idempotencyKey(c.req.raw.headers),
       fingerprint: `POST /api/v1/orders ${JSON.stringify(wanted)}`,
     });
-    return c.json(await created(deps, c, placed), 201);
+    return c.json(created(deps, c, placed), 201);
   });
   routes.openapi(batch, async (c) => {
     const principal = principalOf(c);
@@ -140,26 +140,26 @@ export function placeOrderRoutes(deps: GatewayDeps) {
       key: idempotencyKey(c.req.raw.headers),
       fingerprint: `POST /api/v1/orders/${row.id}/reorder ${JSON.stringify(changes)}`,
     });
-    return c.json(await created(deps, c, placed), 201);
+    return c.json(created(deps, c, placed), 201);
   });
   return routes;
 }
 
 /** The body of a new order. Leaves the handler with a replay or a refusal. */
-async function created(
+function created(
   deps: GatewayDeps,
   c: GatewayContext,
   { answer, isReplay, orderId }: PlacedAnswer,
-): Promise<OrderJson> {
-  const body = await shown(deps, answer);
+): OrderJson {
+  const body = shown(deps, answer);
   if (orderId === undefined) give({ ...answer, body }, isReplay, c.env.context.requestId);
   c.env.context.ids["orderId"] = orderId;
   return body as OrderJson;
 }
 
 /** An answer as it is given: an order with the secret of its link, which is stored nowhere. */
-async function shown(deps: GatewayDeps, { status, body }: PlacedAnswer["answer"]) {
-  return status < 400 ? await withTrackingLink(deps, body as OrderJson) : body;
+function shown(deps: GatewayDeps, { status, body }: PlacedAnswer["answer"]) {
+  return status < 400 ? withTrackingLink(deps, body as OrderJson) : body;
 }
 
 /** Leaves the handler with an answer that is not a new order. */
@@ -227,7 +227,7 @@ async function placeItem(
       key: key === undefined ? undefined : `batch:${hexOf(await hashToken(`${key}:${index}`))}`,
       fingerprint: `POST /api/v1/orders/batch ${JSON.stringify(wanted)}`,
     });
-    return batchItem(index, { ...answer, body: await shown(deps, answer) }, isReplay);
+    return batchItem(index, { ...answer, body: shown(deps, answer) }, isReplay);
   } catch (error) {
     // A refusal of one order is no reason to leave the others without an answer.
     if (!(error instanceof ProblemError)) {

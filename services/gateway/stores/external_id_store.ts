@@ -8,39 +8,38 @@ export interface ExternalId {
   readonly externalId: string;
 }
 
-export interface KnownOrder {
+export interface KnownOrder extends ExternalId {
   readonly orderId: string;
   readonly requestHash: Uint8Array;
 }
 
-/** The order an account has under its own id. */
-export async function findExternalId(
+/** One spelling of an id, for maps and locks. */
+export function spelled({ accountId, mode, externalId }: ExternalId): string {
+  return `${accountId}:${mode}:${externalId}`;
+}
+
+/** The orders that stand under these ids of their accounts. */
+export async function findExternalIds(
   sql: Queryable,
-  { accountId, mode, externalId }: ExternalId,
-): Promise<KnownOrder | undefined> {
-  const rows = await sql<KnownOrder[]>`
-    select order_id, request_hash from order_external_ids
-    where account_id = ${accountId} and mode = ${mode} and external_id = ${externalId}`;
-  return rows[0];
+  ids: readonly ExternalId[],
+): Promise<KnownOrder[]> {
+  if (ids.length === 0) return [];
+  return await sql<KnownOrder[]>`
+    select known.account_id, known.mode, known.external_id, known.order_id, known.request_hash
+    from unnest(${ids.map(({ accountId }) => accountId)}::uuid[],
+        ${ids.map(({ mode }) => mode)}::text[],
+        ${ids.map(({ externalId }) => externalId)}::text[]) as asked (account_id, mode, external_id)
+      join order_external_ids known using (account_id, mode, external_id)`;
 }
 
-/**
- * Takes the id for this transaction; false while another one has it. Nobody waits for a twin with
- * a pooled connection in hand.
- */
-export async function lockExternalId(tx: Tx, id: ExternalId): Promise<boolean> {
-  const name = `external:${id.accountId}:${id.mode}:${id.externalId}`;
-  const [lock] = await tx<{ taken: boolean }[]>`
-    select pg_try_advisory_xact_lock(hashtextextended(${name}, 0)) as taken`;
-  return lock?.taken === true;
-}
-
-export async function insertExternalId(
-  tx: Tx,
-  id: ExternalId,
-  { orderId, requestHash }: KnownOrder,
-): Promise<void> {
-  await tx`
+/** Names new orders, in their transaction. */
+export function insertExternalIds(tx: Tx, orders: readonly KnownOrder[]): void {
+  if (orders.length === 0) return;
+  tx.defer(tx`
     insert into order_external_ids (account_id, mode, external_id, order_id, request_hash)
-    values (${id.accountId}, ${id.mode}, ${id.externalId}, ${orderId}, ${requestHash})`;
+    select * from unnest(${orders.map(({ accountId }) => accountId)}::uuid[],
+      ${orders.map(({ mode }) => mode)}::text[],
+      ${orders.map(({ externalId }) => externalId)}::text[],
+      ${orders.map(({ orderId }) => orderId)}::uuid[],
+      ${orders.map(({ requestHash }) => requestHash)}::bytea[])`);
 }

@@ -30,15 +30,30 @@ export async function listMenu(sql: Queryable, merchantId: string): Promise<Menu
     limit ${MAX_MENU_ITEMS}`;
 }
 
-/** Only these items of the menu: what a basket needs. */
-export async function findMenuItems(
+/** An item with the menu it is on. */
+export interface OrderedItem extends PricedMenuItem {
+  readonly merchantId: string;
+}
+
+/** Those of these items that exist: what baskets need of them. */
+export async function findOrderedItems(
+  sql: Queryable,
+  ids: readonly string[],
+): Promise<OrderedItem[]> {
+  return await sql<OrderedItem[]>`
+    select id, merchant_id, name, price_minor, available, option_groups
+    from menu_items where id = any(${[...ids]}::uuid[])`;
+}
+
+async function findMenuItem(
   sql: Queryable,
   merchantId: string,
-  ids: readonly string[],
-): Promise<MenuItem[]> {
-  return await sql<MenuItem[]>`
+  id: string,
+): Promise<MenuItem | undefined> {
+  const rows = await sql<MenuItem[]>`
     select id, name, description, category_id, sort_order, price_minor, available, option_groups
-    from menu_items where merchant_id = ${merchantId} and id = any(${[...ids]}::uuid[])`;
+    from menu_items where merchant_id = ${merchantId} and id = ${id}`;
+  return rows[0];
 }
 
 export async function listMenuCategories(
@@ -90,7 +105,7 @@ export async function updateMenuItem(
 ): Promise<MenuItem | MenuRefusal> {
   return await sql.begin(async (tx) => {
     await tx`select 1 from merchants where id = ${merchantId} for no key update`;
-    const [item] = await findMenuItems(tx, merchantId, [itemId]);
+    const item = await findMenuItem(tx, merchantId, itemId);
     if (item === undefined) return "not_found";
     const given = Object.fromEntries(
       Object.entries(changes).filter(([, value]) => value !== undefined),

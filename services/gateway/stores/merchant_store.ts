@@ -44,12 +44,17 @@ export function merchantColumns(sql: Queryable) {
     m.open as takes_orders, m.paused_until, m.fleet, m.created_at, m.updated_at`;
 }
 
-/** A merchant that was not archived. */
-export async function findMerchant(sql: Queryable, id: string): Promise<Merchant | undefined> {
+/** Those of these merchants that were not archived. */
+export async function findMerchants(sql: Queryable, ids: readonly string[]): Promise<Merchant[]> {
   const rows = await sql<MerchantRow[]>`
     select ${merchantColumns(sql)} from merchants m join regions r on r.id = m.region
-    where m.id = ${id} and m.archived_at is null`;
-  return rows[0] === undefined ? undefined : merchantOf(rows[0]);
+    where m.id = any(${[...ids]}::uuid[]) and m.archived_at is null`;
+  return rows.map(merchantOf);
+}
+
+/** A merchant that was not archived. */
+export async function findMerchant(sql: Queryable, id: string): Promise<Merchant | undefined> {
+  return (await findMerchants(sql, [id]))[0];
 }
 
 const MAX_OWN = 1_000;

@@ -47,34 +47,42 @@ export async function insertQuote(
   return row;
 }
 
-/** A quote of this account. */
-export async function findQuote(
-  sql: Queryable,
-  id: string,
-  accountId: string,
-): Promise<Quote | undefined> {
-  const [row] = await sql<(Omit<Quote, "parts"> & { priceParts: readonly PricePart[] })[]>`
+/** Those of these quotes that exist; whose they are stands in them. */
+export async function findQuotes(sql: Queryable, ids: readonly string[]): Promise<Quote[]> {
+  const rows = await sql<(Omit<Quote, "parts"> & { priceParts: readonly PricePart[] })[]>`
     select id, account_id, region, request, items, price_parts, currency, distance_m, driving_s,
       created_at, valid_until, valid_until <= clock_timestamp() as is_expired, order_id
-    from quotes where id = ${id} and account_id = ${accountId}`;
-  if (row === undefined) return undefined;
-  const { priceParts, ...quote } = row;
-  return { ...quote, parts: priceParts };
+    from quotes where id = any(${[...ids]}::uuid[])`;
+  return rows.map(({ priceParts, ...quote }) => ({ ...quote, parts: priceParts }));
 }
 
+/** What decides whether a quote may still be used. */
+export type QuoteState = Pick<
+  Quote,
+  "id" | "accountId" | "validUntil" | "isExpired" | "orderId"
+>;
+
 /**
- * Binds a quote to the one order it may have, in the order's transaction: of two orders at once the
- * second waits for the first one's row and then finds it used.
- *
- * @returns false when it is used, expired, or not this account's.
+ * Locks quotes until the transaction ends: of two orders at once the second waits for the first
+ * one's and then finds it used. In the order of ids, so that two that lock several cannot block
+ * each other.
  */
-export async function useQuote(
+export async function lockQuotes(tx: Tx, ids: readonly string[]): Promise<QuoteState[]> {
+  if (ids.length === 0) return [];
+  return await tx<QuoteState[]>`
+    select id, account_id, valid_until, valid_until <= clock_timestamp() as is_expired, order_id
+    from quotes where id = any(${[...ids]}::uuid[]) order by id for update`;
+}
+
+/** Binds locked quotes to the one order that each may have, in the transaction of the orders. */
+export function useQuotes(
   tx: Tx,
-  use: { readonly id: string; readonly accountId: string; readonly orderId: string },
-): Promise<boolean> {
-  const rows = await tx`
-    update quotes set order_id = ${use.orderId}, used_at = clock_timestamp()
-    where id = ${use.id} and account_id = ${use.accountId} and order_id is null
-      and valid_until > clock_timestamp() returning 1`;
-  return rows.length > 0;
+  uses: readonly { readonly quoteId: string; readonly orderId: string }[],
+): void {
+  if (uses.length === 0) return;
+  tx.defer(tx`
+    update quotes set order_id = use.order_id, used_at = clock_timestamp()
+    from unnest(${uses.map(({ quoteId }) => quoteId)}::uuid[],
+      ${uses.map(({ orderId }) => orderId)}::uuid[]) as use (quote_id, order_id)
+    where id = use.quote_id and quotes.order_id is null`);
 }

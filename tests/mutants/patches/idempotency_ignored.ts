@@ -6,8 +6,8 @@ export const mutant: Mutant = {
   edits: [
     {
       file: "services/gateway/idempotency.ts",
-      find: "  if (row === undefined) return undefined;",
-      replace: "  if (row === undefined || row.status > 0) return undefined;",
+      find: "  return new Map(rows.map((row) => [spelledKey(row), row]));",
+      replace: "  return new Map(rows.slice(0, 0).map((row) => [spelledKey(row), row]));",
     },
   ],
   detector: QUIET,

@@ -1,0 +1,100 @@
+/**
+ * Questions that are asked at the same time go to a store in one call.
+ *
+ * Contract
+ * - A question is answered by a call that began after it was asked, so nothing read earlier is
+ *   handed out.
+ * - Alone, a question goes at the end of the turn in which it was asked. While `maxCalls` calls are
+ *   under way, those that come meanwhile wait and go together: the busier, the larger the groups.
+ * - Questions go in the order in which they were asked. An error of a call is the answer of each of
+ *   its questions; where they must fail one by one, the answers themselves say so.
+ * - All is bounded: the questions of a call, the calls, and the questions that wait.
+ */
+import { setImmediate } from "node:timers";
+
+export interface GatherBounds {
+  /** Names the questions in errors. */
+  readonly name: string;
+  /** Questions of one call. */
+  readonly maxGroup: number;
+  /** Calls under way at once. */
+  readonly maxCalls: number;
+  /** Questions that wait for their call; one more is refused at once. */
+  readonly maxWaiting?: number;
+}
+
+/** A second's questions, several times over, of any gateway that could still answer them. */
+const MAX_WAITING = 10_000;
+
+/** Thrown when more questions wait than the bound allows; it passes by itself. */
+export class GatherFullError extends Error {
+  override readonly name = "GatherFullError";
+}
+
+interface Waiting<Question, Answer> {
+  readonly question: Question;
+  resolve(answer: Answer): void;
+  reject(error: unknown): void;
+}
+
+/** Gathers questions of one kind. */
+export class Gather<Question, Answer> {
+  readonly #bounds: GatherBounds;
+  readonly #maxWaiting: number;
+  readonly #answerAll: (questions: readonly Question[]) => Promise<readonly Answer[]>;
+  #waiting: Waiting<Question, Answer>[] = [];
+  #calls = 0;
+  #isWoken = false;
+
+  /** @param answerAll answers questions in their order; one call of it is one trip to the store. */
+  constructor(
+    bounds: GatherBounds,
+    answerAll: (questions: readonly Question[]) => Promise<readonly Answer[]>,
+  ) {
+    this.#bounds = bounds;
+    this.#maxWaiting = bounds.maxWaiting ?? MAX_WAITING;
+    this.#answerAll = answerAll;
+  }
+
+  /** Asks; rejects with the error of the call, or GatherFullError at the bound. */
+  ask(question: Question): Promise<Answer> {
+    if (this.#waiting.length >= this.#maxWaiting) {
+      const { name } = this.#bounds;
+      return Promise.reject(
+        new GatherFullError(`Cannot ask: waiting ${name} must be <= ${this.#maxWaiting}`),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ question, resolve, reject });
+      this.#wake();
+    });
+  }
+
+  #wake(): void {
+    if (this.#isWoken || this.#waiting.length === 0 || this.#calls >= this.#bounds.maxCalls) return;
+    this.#isWoken = true;
+    // Not in this turn: what was read together from the network goes together.
+    setImmediate(() => {
+      this.#isWoken = false;
+      while (this.#waiting.length > 0 && this.#calls < this.#bounds.maxCalls) {
+        this.#calls++;
+        // Never rejects: every failure goes to those who asked.
+        void this.#call(this.#waiting.splice(0, this.#bounds.maxGroup));
+      }
+    });
+  }
+
+  async #call(group: readonly Waiting<Question, Answer>[]): Promise<void> {
+    try {
+      const answers = await this.#answerAll(group.map(({ question }) => question));
+      if (answers.length !== group.length) {
+        throw new Error(`${this.#bounds.name}: ${group.length} asked, ${answers.length} answered`);
+      }
+      group.forEach(({ resolve }, index) => resolve(answers[index] as Answer));
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+    this.#calls--;
+    this.#wake();
+  }
+}

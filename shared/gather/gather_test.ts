@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
+import { Gather, GatherFullError } from "./gather.ts";
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** A store whose calls end when the test says so. */
+function gated(bounds: { maxGroup: number; maxCalls: number; maxWaiting?: number }) {
+  const calls: { questions: number[]; end: (error?: Error) => void }[] = [];
+  const gather = new Gather<number, string>({ name: "numbers", ...bounds }, (questions) => {
+    const { promise, resolve, reject } = Promise.withResolvers<string[]>();
+    const end = (error?: Error) =>
+      error === undefined ? resolve(questions.map((n) => `answer ${n}`)) : reject(error);
+    calls.push({ questions: [...questions], end });
+    return promise;
+  });
+  return { gather, calls };
+}
+
+Deno.test("Gather sends what is asked in one turn together, and answers each question", async () => {
+  const { gather, calls } = gated({ maxGroup: 10, maxCalls: 1 });
+  const answers = [3, 1, 2].map((n) => gather.ask(n));
+  await turn();
+  assert.deepEqual(calls.map(({ questions }) => questions), [[3, 1, 2]]);
+  calls[0]?.end();
+  assert.deepEqual(await Promise.all(answers), ["answer 3", "answer 1", "answer 2"]);
+});
+
+Deno.test("Gather collects while its calls are under way, and never answers from an earlier one", async () => {
+  const { gather, calls } = gated({ maxGroup: 2, maxCalls: 2 });
+  const answers = [1].map((n) => gather.ask(n));
+  await turn();
+  answers.push(gather.ask(1));
+  await turn();
+  for (const n of [4, 5, 6]) answers.push(gather.ask(n));
+  await turn();
+  assert.deepEqual(calls.map(({ questions }) => questions), [[1], [1]]);
+  calls[1]?.end();
+  await turn();
+  await turn();
+  assert.deepEqual(calls.map(({ questions }) => questions), [[1], [1], [4, 5]]);
+  calls[0]?.end();
+  calls[2]?.end();
+  await turn();
+  await turn();
+  calls[3]?.end();
+  assert.equal((await Promise.all(answers)).at(-1), "answer 6");
+});
+
+Deno.test("Gather gives an error to the questions of its call only, and goes on", async () => {
+  const { gather, calls } = gated({ maxGroup: 1, maxCalls: 1 });
+  const answers = [1, 2].map((n) => gather.ask(n));
+  await turn();
+  calls[0]?.end(new Error("away"));
+  await assert.rejects(answers[0] ?? turn(), /away/);
+  await turn();
+  calls[1]?.end();
+  assert.equal(await answers[1], "answer 2");
+});
+
+Deno.test("Gather refuses a question beyond its bound at once", async () => {
+  const { gather, calls } = gated({ maxGroup: 1, maxCalls: 1, maxWaiting: 1 });
+  const first = gather.ask(1);
+  await turn();
+  const second = gather.ask(2);
+  await assert.rejects(gather.ask(3), GatherFullError);
+  calls[0]?.end();
+  await first;
+  await turn();
+  calls[1]?.end();
+  assert.equal(await second, "answer 2");
+});
+
+Deno.test("Gather takes a store that answers too few questions for broken", async () => {
+  const gather = new Gather<number, number>(
+    { name: "numbers", maxGroup: 5, maxCalls: 1 },
+    () => Promise.resolve([1]),
+  );
+  const answers = [1, 2].map((n) => gather.ask(n));
+  const outcomes = await Promise.allSettled(answers);
+  assert.deepEqual(outcomes.map(({ status }) => status), ["rejected", "rejected"]);
+});
