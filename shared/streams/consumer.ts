@@ -61,6 +61,10 @@ export interface ConsumerOptions<Item> {
    * one by one, which finds the one that fails: both must have the same effect.
    */
   readonly handleBatch?: (items: readonly Item[]) => Promise<void>;
+  /** Entries of one read; 200 unless said otherwise. */
+  readonly readCount?: number;
+  /** Waits this long after a read that was not full, so that the next one finds more to do at once. */
+  readonly lingerMs?: number;
   /** For items that replace each other (positions): a parked one holds no later one back. */
   readonly goesOnPastParked?: boolean;
   /** Called after each read, with what happened to its entries. */
@@ -137,7 +141,14 @@ class Consumer<Item> {
       // What somebody else was handed is older than `fresh` and pending like it: in order only so.
       if (await this.#isGapBefore(fresh)) await this.#readPending();
       else await this.#work(fresh);
+      await this.#linger(fresh.length);
     }
+  }
+
+  async #linger(found: number): Promise<void> {
+    const { lingerMs, readCount = READ_COUNT, signal } = this.#options;
+    if (lingerMs === undefined || found === 0 || found >= readCount) return;
+    await pause(lingerMs, signal, this.#clock);
   }
 
   /**
@@ -189,14 +200,14 @@ class Consumer<Item> {
   }
 
   async #read(from: string, blockMs?: number): Promise<StreamEntry[]> {
-    const { blockingRedis, group, stream } = this.#options;
+    const { blockingRedis, group, stream, readCount = READ_COUNT } = this.#options;
     const reply = blockMs === undefined
       ? blockingRedis.xreadgroup(
         "GROUP",
         group,
         CONSUMER_NAME,
         "COUNT",
-        READ_COUNT,
+        readCount,
         "STREAMS",
         stream,
         from,
@@ -206,7 +217,7 @@ class Consumer<Item> {
         group,
         CONSUMER_NAME,
         "COUNT",
-        READ_COUNT,
+        readCount,
         "BLOCK",
         blockMs,
         "STREAMS",
@@ -236,10 +247,10 @@ class Consumer<Item> {
 
   /** Tries the whole read at once; false leaves all of it to be done key by key. */
   async #workAtOnce(works: readonly Work<Item>[]): Promise<boolean> {
-    const { handleBatch, redis, stream, group, log } = this.#options;
+    const { handleBatch, redis, stream, group, log, goesOnPastParked } = this.#options;
     const isPlain = (work: Work<Item>) =>
       work.parseError === undefined && !this.#heldKeys.has(work.key) &&
-      !this.#parkedKeys.has(work.key);
+      (goesOnPastParked === true || !this.#parkedKeys.has(work.key));
     if (handleBatch === undefined || works.length === 1 || !works.every(isPlain)) return false;
     try {
       await handleBatch(works.map((work) => work.item).filter((item) => item !== undefined));
@@ -333,9 +344,17 @@ class Consumer<Item> {
       });
       return 0;
     }
-    await this.#park(rest, describeError(error), attempts);
-    if (!isJunk) this.#parkedKeys.set(work.key, work.entry.id);
-    return rest.length;
+    const goesOn = this.#options.goesOnPastParked === true;
+    const parked = goesOn ? [work] : rest;
+    await this.#park(parked, describeError(error), attempts);
+    if (isJunk) return parked.length;
+    if (!goesOn) this.#parkedKeys.set(work.key, work.entry.id);
+    else if (rest.length > 1) {
+      // The others of its key are pending: they come next, before what is read anew.
+      this.#heldKeys.add(work.key);
+      this.#retryAtMs = this.#clock.nowMs();
+    }
+    return parked.length;
   }
 
   async #park(rest: readonly Work<Item>[], cause: string, attempts: number): Promise<void> {

@@ -10,6 +10,8 @@ export interface TrimRule {
   readonly groups: readonly string[];
   /** Entries younger than this stay, whoever has read them. */
   readonly keepMs: number;
+  /** Entries up to this much older than what the slowest group has finished stay too. */
+  readonly keepBehindMs?: number;
 }
 
 /** Removes finished entries; returns how many. */
@@ -17,7 +19,11 @@ export async function trimStream(redis: Redis, rule: TrimRule, nowMs: number): P
   const finished = await finishedBefore(redis, rule);
   if (finished === undefined) return 0;
   const youngest = `${Math.max(0, nowMs - rule.keepMs)}-0`;
-  const bound = compareIds(finished, youngest) < 0 ? finished : youngest;
+  const { keepBehindMs = 0 } = rule;
+  const kept = keepBehindMs === 0
+    ? finished
+    : `${Math.max(0, Number.parseInt(finished) - keepBehindMs)}-0`;
+  const bound = compareIds(kept, youngest) < 0 ? kept : youngest;
   return await redis.xtrim(rule.stream, "MINID", bound);
 }
 

@@ -57,3 +57,64 @@ Deno.test("consume() handles a read at once, and key by key when that fails", as
     assert.deepEqual(seen.slice(6), ["c 1", "c 2", "c 3", "c 4"]);
   });
 });
+
+Deno.test("consume() parks only what fails where parked items hold nothing back, and goes on at once", async () => {
+  await withStores(async (stores) => {
+    const stream = new TestStream(stores);
+    await stream.add(...items("a", 5));
+    await using background = new Background();
+    const seen: number[] = [];
+    let batches = 0;
+    const handle = ({ n }: Item) => {
+      if (n === 2) throw new Error("cannot");
+      seen.push(n);
+    };
+    background.run((signal) =>
+      stream.consume(signal, handle, {
+        goesOnPastParked: true,
+        handleBatch: (all: readonly Item[]) => {
+          batches++;
+          if (all.some(({ n }) => n === 2)) return Promise.reject(new Error("cannot"));
+          all.forEach(handle);
+          return Promise.resolve();
+        },
+      })
+    );
+    await eventually("the others are through", () => seen.length === 4);
+    assert.deepEqual(seen, [1, 3, 4, 5]);
+    assert.deepEqual((await stream.parked()).map(({ key }) => key), ["a"]);
+    const before = batches;
+    await stream.add(...items("a", 3, 6));
+    await eventually("later ones too", () => seen.length === 7);
+    assert.deepEqual(seen.slice(4), [6, 7, 8]);
+    assert.ok(batches > before, "together again, although something of their key is parked");
+  });
+});
+
+Deno.test("consume() that lingers finds more to do at once, and reads as many as it is told", async () => {
+  await withStores(async (stores) => {
+    const stream = new TestStream(stores);
+    await stream.add(...items("a", 7));
+    await using background = new Background();
+    const sizes: number[] = [];
+    let count = 0;
+    const took = (all: readonly Item[]) => {
+      sizes.push(all.length);
+      count += all.length;
+    };
+    background.run((signal) =>
+      stream.consume(signal, (item) => took([item]), {
+        readCount: 3,
+        lingerMs: 150,
+        handleBatch: (all: readonly Item[]) => Promise.resolve(took(all)),
+      })
+    );
+    // Full reads follow each other at once.
+    await eventually("what was there", () => count === 7);
+    assert.deepEqual(sizes, [3, 3, 1]);
+    await stream.add(...items("a", 1, 8));
+    await stream.add(...items("a", 1, 9));
+    await eventually("what came while it waited", () => count === 9);
+    assert.deepEqual(sizes.slice(3), [2]);
+  });
+});

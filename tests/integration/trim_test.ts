@@ -24,6 +24,10 @@ class Trimmed {
     return await trimStream(this.#stores.redis, this.rule(keepMs, groups), NOW_MS);
   }
 
+  async trimBy(rule: TrimRule): Promise<number> {
+    return await trimStream(this.#stores.redis, rule, NOW_MS);
+  }
+
   /** Entries named e1, e2, ... of the given ages, the oldest first. */
   async fill(...agesMs: readonly number[]): Promise<void> {
     for (const [index, ageMs] of agesMs.entries()) {
@@ -138,6 +142,20 @@ Deno.test("trimStream() keeps entries that are younger than keepMs, whoever has 
       await stream.acknowledge(group, "e1", "e2", "e3", "e4", "e5");
     }
     assert.equal(await stream.trim(5_000), 2);
+    assert.deepEqual(await stream.left(), ["e3", "e4", "e5"]);
+  });
+});
+
+Deno.test("trimStream() keeps what a slow group has finished lately, however old it is", async () => {
+  await withStream(async (stream) => {
+    await stream.fill(9_000, 8_000, 7_000, 6_000, 1_000);
+    for (const group of GROUPS) await stream.group(group);
+    await stream.read("matcher", 9);
+    await stream.acknowledge("matcher", "e1", "e2", "e3", "e4", "e5");
+    await stream.read("tracker", 4);
+    await stream.acknowledge("tracker", "e1", "e2", "e3", "e4");
+    const rule = { ...stream.rule(), keepBehindMs: 1_500 };
+    assert.equal(await stream.trimBy(rule), 2);
     assert.deepEqual(await stream.left(), ["e3", "e4", "e5"]);
   });
 });
