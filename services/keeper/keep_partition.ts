@@ -11,6 +11,7 @@ import type { Sql } from "shared/sql/connect.ts";
 import { EVENT_GROUPS, POSITION_GROUPS } from "shared/streams/groups.ts";
 import { type TrimRule, trimStream } from "shared/streams/trim.ts";
 import type { KeeperMetrics } from "./metrics.ts";
+import { WARM_MS } from "./position_recorder.ts";
 import { sweepSilentCouriers } from "./sweep_silent.ts";
 
 const TRIM_MS = 10_000;
@@ -82,7 +83,13 @@ async function trim(
       groups: EVENT_GROUPS,
       keepMs: KEEP_EVENTS_MS,
     },
-    { stream: keys.positions(partition), groups: POSITION_GROUPS, keepMs: KEEP_POSITIONS_MS },
+    {
+      stream: keys.positions(partition),
+      groups: POSITION_GROUPS,
+      keepMs: KEEP_POSITIONS_MS,
+      // What an owner of the history reads again when it takes over.
+      keepBehindMs: WARM_MS,
+    },
   ];
   while (!signal.aborted) {
     await pause(TRIM_MS, signal);

@@ -2,7 +2,7 @@ import { Wake } from "shared/clock/wake.ts";
 import { speedOnlyInDemo } from "shared/config/fields.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { createOutboxNotifier, OUTBOX_CHANNEL } from "shared/outbox/notifier.ts";
-import { connectRedis, startRedis } from "shared/redis/connect.ts";
+import { connectRedis, connectRedisBlocking, startRedis } from "shared/redis/connect.ts";
 import { redisKeys } from "shared/redis/keys.ts";
 import { forEachPartition } from "shared/regions/partitions.ts";
 import { runService } from "shared/service/run_service.ts";
@@ -12,6 +12,7 @@ import { requireSchema } from "shared/sql/migrate.ts";
 import { SCHEMA_VERSION } from "shared/sql/schema_version.ts";
 import { keeperFields } from "./config.ts";
 import { fireTimers } from "./fire_timers.ts";
+import { keepHistory } from "./keep_history.ts";
 import { keepPartition } from "./keep_partition.ts";
 import { createKeeperMetrics } from "./metrics.ts";
 import { sweepRows } from "./sweep_rows.ts";
@@ -52,10 +53,18 @@ await runService({
     const base = { sql, log, metrics, signal: stopping.signal, notifyOutbox };
     const owner = `keeper:${config.INSTANCE_ID}:${uuidv7()}`;
     const keys = redisKeys(config.REDIS_KEY_PREFIX);
+    const openBlocking = () =>
+      connectRedisBlocking(config.REDIS_URL, { name: "keeper-history", log });
     const loops = [
       watchRedis({ ...base, redis, keys, owner }),
       fireTimers({ ...base, wake: timerWake }),
-      sweepRows(base),
+      sweepRows({
+        ...base,
+        retention: {
+          carryingDays: config.HISTORY_CARRYING_DAYS,
+          freeDays: config.HISTORY_FREE_DAYS,
+        },
+      }),
       watchOutbox(base),
       listen({
         ...base,
@@ -73,6 +82,10 @@ await runService({
           owner,
           relayWakes: wakes,
         }, work)),
+      forEachPartition(
+        base,
+        (work) => keepHistory({ ...base, redis, keys, owner, openBlocking }, work),
+      ),
     ];
     onStop("loops", async () => {
       stopping.abort();

@@ -41,6 +41,27 @@ export function createKeeperMetrics(registry: Registry) {
       help: "Rebuilds of Redis from Postgres after a loss",
       registers,
     }),
+    historyFixes: new Counter({
+      name: "history_fixes_total",
+      help: "Fixes that reached the position history",
+      registers,
+    }),
+    historyRows: new Counter({
+      name: "history_rows_total",
+      help: "Rows that those fixes became",
+      registers,
+    }),
+    historyLag: new Gauge({
+      name: "history_lag_seconds",
+      help: "How long the oldest entry of the last batch had waited when it was written",
+      registers,
+    }),
+    positionDays: new Counter({
+      name: "position_partitions_dropped_total",
+      help: "Days of the position history that were dropped after their time",
+      labelNames: ["class"],
+      registers,
+    }),
     swept: new Counter({
       name: "rows_swept_total",
       help: "Rows removed after their time",

@@ -1,8 +1,9 @@
-/** Removes rows whose time has passed and makes next months' partitions, once an hour. */
+/** Removes rows whose time has passed and makes the next partitions, once an hour. */
 import { pause } from "shared/clock/timeout.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import type { KeeperMetrics } from "./metrics.ts";
+import { type PositionRetention, sweepPositions } from "./sweep_positions.ts";
 
 const SWEEP_MS = 60 * 60_000;
 const RETRY_MS = 60_000;
@@ -34,10 +35,13 @@ export interface RowSweepOptions {
 }
 
 /** Sweeps until the signal aborts. Several keepers may do so at once. */
-export async function sweepRows(options: RowSweepOptions): Promise<void> {
+export async function sweepRows(
+  options: RowSweepOptions & { readonly retention: PositionRetention },
+): Promise<void> {
   while (!options.signal.aborted) {
     try {
       await sweepRowsOnce(options);
+      await sweepPositions(options);
       await pause(SWEEP_MS, options.signal);
     } catch (error) {
       options.log.warn("row sweep failed; it is tried again", { error });

@@ -4,4 +4,4 @@
 export const EVENT_GROUPS = ["matcher", "ingest", "tracker"] as const;
 
 /** Consumer groups of every `positions` stream. */
-export const POSITION_GROUPS = ["tracker"] as const;
+export const POSITION_GROUPS = ["tracker", "history"] as const;

@@ -8,6 +8,7 @@ import { eventually } from "../harness/eventually.ts";
 import type { Evidence, Violation } from "./evidence.ts";
 
 export const EVENT_GROUPS = ["matcher", "ingest", "tracker"] as const;
+export const POSITION_GROUPS = ["tracker", "history"] as const;
 /** Redis follows Postgres within 2 s, and couriers send every 3 s. */
 const INDEX_GRACE_MS = 6_000;
 /** A consumer that lives finishes what it has read long before. */
@@ -119,7 +120,7 @@ export async function checkConsumed(evidence: Evidence): Promise<Violation[]> {
   const parked = await sql<{ consumer: string; entryId: string; cause: string }[]>`
     select consumer, entry_id, cause from parked_events`;
   const expectedParked = (expected.junkEntries ?? 0) * EVENT_GROUPS.length +
-    (expected.junkPositions ?? 0);
+    (expected.junkPositions ?? 0) * POSITION_GROUPS.length;
   if (parked.length !== expectedParked) {
     const causes = parked.map((row) =>
       `${row.consumer} ${row.entryId}: ${row.cause.slice(0, 200)}`
@@ -132,9 +133,14 @@ export async function checkConsumed(evidence: Evidence): Promise<Violation[]> {
 /** Positions never stop coming, so here only what is old counts. */
 async function stuckPositions({ redis, keys, partition }: Evidence): Promise<string[]> {
   const stream = keys.positions(partition);
-  if (!(await groupsOf(redis, stream)).has("tracker")) return [];
-  const stuck = await redis.xpending(stream, "tracker", "IDLE", MAX_PENDING_IDLE_MS, "-", "+", 10);
-  return stuck.length === 0 ? [] : [`tracker has ${stuck.length} position entries unfinished`];
+  const groups = await groupsOf(redis, stream);
+  const details: string[] = [];
+  for (const name of POSITION_GROUPS) {
+    if (!groups.has(name)) continue;
+    const stuck = await redis.xpending(stream, name, "IDLE", MAX_PENDING_IDLE_MS, "-", "+", 10);
+    if (stuck.length > 0) details.push(`${name} has ${stuck.length} position entries unfinished`);
+  }
+  return details;
 }
 
 async function groupsOf(redis: Redis, stream: string) {
