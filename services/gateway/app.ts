@@ -26,6 +26,7 @@ import { courierShiftRoutes } from "./routes/courier_shift_routes.ts";
 import { courierWorkRoutes } from "./routes/courier_work_routes.ts";
 import { dispatcherRoutes } from "./routes/dispatcher_routes.ts";
 import { merchantOrderRoutes } from "./routes/merchant_order_routes.ts";
+import { locationRoutes } from "./routes/location_routes.ts";
 import { menuRoutes } from "./routes/menu_routes.ts";
 import { merchantProfileRoutes } from "./routes/merchant_profile_routes.ts";
 import { merchantRoutes } from "./routes/merchant_routes.ts";
@@ -72,6 +73,7 @@ export function createApp(deps: GatewayDeps): Gateway {
       afterDeliveryRoutes(deps),
       trackTicketRoutes(deps),
       positionRoutes(deps),
+      locationRoutes(deps),
       merchantOrderRoutes(deps),
       courierRoutes(deps),
       courierShiftRoutes(deps),

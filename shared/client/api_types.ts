@@ -311,6 +311,40 @@ export interface JsonWebKeySet {
   }[];
 }
 
+export interface Location {
+  readonly lat: number;
+  readonly lon: number;
+  readonly recordedAt: string;
+  readonly accuracyM?: number;
+  readonly headingDeg?: number;
+  readonly speedMps?: number;
+  readonly kind: "usual" | "late" | "low_accuracy" | "jump";
+  readonly carrying: boolean;
+  readonly fixes: number;
+}
+
+export interface LocationFeatures {
+  readonly type: "FeatureCollection";
+  readonly features: {
+    readonly type: "Feature";
+    readonly geometry: {
+      readonly type: "LineString";
+      readonly coordinates: number[][];
+    } | {
+      readonly type: "Point";
+      readonly coordinates: number[];
+    };
+    readonly properties: {
+      readonly coordTimes: string[];
+    };
+  }[];
+}
+
+export interface Locations {
+  readonly items: Location[];
+  readonly nextCursor: string | null;
+}
+
 export interface Login {
   readonly email: string;
   readonly password: string;
@@ -930,6 +964,21 @@ export interface TimeWindow {
   readonly endsAt: string;
 }
 
+export interface Trip {
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly start: Point | null;
+  readonly end: Point | null;
+  readonly distanceM: number;
+  readonly movingS: number;
+  readonly standingS: number;
+  readonly silentS: number;
+  readonly averageSpeedMps: number | null;
+  readonly maxSpeedMps: number | null;
+  readonly stops: number;
+  readonly positions: number;
+}
+
 export interface Unserviceable {
   readonly serviceable: false;
   readonly reason: {
@@ -1355,6 +1404,47 @@ export interface ApiOperations {
     };
     readonly answer: OrderPosition;
   };
+  readonly listOrderLocations: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query?: {
+      readonly format?: "json" | "geojson" | "gpx" | "csv" | undefined;
+      readonly include?: "usual" | "all" | undefined;
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+    };
+    readonly answer: Locations;
+  };
+  readonly listCourierLocations: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query: {
+      readonly from: string;
+      readonly to: string;
+      readonly format?: "json" | "geojson" | "gpx" | "csv" | undefined;
+      readonly include?: "usual" | "all" | undefined;
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+    };
+    readonly answer: Locations;
+  };
+  readonly getOrderTrip: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: Trip;
+  };
+  readonly getCourierTrip: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query: {
+      readonly day: string;
+    };
+    readonly answer: Trip;
+  };
   readonly listMerchantOrders: {
     readonly query?: {
       readonly status?: OrderState | undefined;
@@ -1673,6 +1763,10 @@ export const API_REQUESTS = {
   rateMerchant: { method: "POST", path: "/api/v1/orders/{id}/ratings/merchant" },
   createTrackTicket: { method: "POST", path: "/api/v1/orders/{id}/track-tickets" },
   getOrderPosition: { method: "GET", path: "/api/v1/orders/{id}/position" },
+  listOrderLocations: { method: "GET", path: "/api/v1/orders/{id}/locations" },
+  listCourierLocations: { method: "GET", path: "/api/v1/couriers/{id}/locations" },
+  getOrderTrip: { method: "GET", path: "/api/v1/orders/{id}/trip" },
+  getCourierTrip: { method: "GET", path: "/api/v1/couriers/{id}/trip" },
   listMerchantOrders: { method: "GET", path: "/api/v1/merchant/orders" },
   confirmOrder: { method: "POST", path: "/api/v1/merchant/orders/{id}/confirm" },
   prepareOrder: { method: "POST", path: "/api/v1/merchant/orders/{id}/prepare" },

@@ -29,6 +29,7 @@ import {
 } from "./document.ts";
 import { type Example, ID } from "./example.ts";
 import { IDENTITY_EXAMPLES } from "./identity_examples.ts";
+import { LOCATION_EXAMPLES } from "./location_examples.ts";
 import { OPERATION_IDS, TAGS } from "./operation_ids.ts";
 import { ORDER_EXAMPLES } from "./order_examples.ts";
 import { REFERENCE_EXAMPLES, registerReferencePaths } from "./reference_paths.ts";
@@ -40,6 +41,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   ...CATALOGUE_EXAMPLES,
   ...ORDER_EXAMPLES,
   ...COURIER_EXAMPLES,
+  ...LOCATION_EXAMPLES,
   ...REFERENCE_EXAMPLES,
 };
 
@@ -133,6 +135,9 @@ const PARAMETER_TEXTS: Readonly<Record<string, string>> = {
   externalId: "The id that you gave with the order",
   status: "Only what is in this state",
   role: "Only accounts of this role",
+  format: "Form of the answer; without it `Accept` tells",
+  include: "`all` also gives positions that may be far off or were not believed",
+  day: "A day in the time zone of the courier's region",
   from: "Only what is at or after this instant",
   to: "Only what is before this instant",
   lat: "Latitude in degrees, WGS 84; together with lon",
