@@ -57,6 +57,7 @@ Deno.test("demo --once carries one order from the HTTP request to the door", asy
   const { code, output } = await demoOnce("plain", "--speed=6");
   assert.equal(code, 0, output);
   assert.match(output, /ok {3}the order was delivered/);
+  assert.match(output, /ok {3}the history draws every fix to within 10 m/);
   assert.doesNotMatch(output, /FAIL/);
 });
 

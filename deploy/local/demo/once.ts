@@ -10,6 +10,7 @@ import { partitionOf, redisKeys } from "shared/redis/keys.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import { distanceToStreetM } from "shared/streets/nearest_street.ts";
 import type { Supervisor } from "../supervisor.ts";
+import { compareHistory } from "./check_history.ts";
 import { CourierEars } from "./courier_ears.ts";
 import type { Servers } from "../servers.ts";
 import { type DemoOptions, KILL_TARGETS } from "./options.ts";
@@ -68,6 +69,7 @@ export async function runOnce(deps: OnceDeps): Promise<boolean> {
       checkFixes(deps.city, frames),
       checkWay(frames, order),
       await checkEvents(deps, order),
+      await checkHistory(deps, order, frames),
     ];
     for (const { name, ok, detail } of checks) say(`${ok ? "ok  " : "FAIL"} ${name}: ${detail}`);
     return checks.every(({ ok }) => ok);
@@ -304,6 +306,20 @@ async function checkEvents({ sql, stores }: OnceDeps, order: PlacedOrder): Promi
     "every event id is in outbox and stream",
     missing.length === 0 && extra.length === 0,
     `${inOutbox.size} in the outbox, ${inStream.size} in the stream`,
+  );
+}
+
+/** What the history keeps draws what was seen live. A kill may take fixes that nobody else has. */
+async function checkHistory(
+  { sql, options }: OnceDeps,
+  order: PlacedOrder,
+  frames: readonly TrackFrame[],
+): Promise<Check> {
+  const { rows, fixes, worstM, isComplete } = await compareHistory(sql, order.id, frames);
+  return check(
+    "the history draws every fix to within 10 m",
+    options.kill === undefined ? isComplete : rows > 0,
+    `${rows} rows for ${fixes} fixes, the farthest ${worstM.toFixed(1)} m off`,
   );
 }
 
