@@ -31,6 +31,7 @@ import { menuRoutes } from "./routes/menu_routes.ts";
 import { merchantProfileRoutes } from "./routes/merchant_profile_routes.ts";
 import { merchantRoutes } from "./routes/merchant_routes.ts";
 import { orderRoutes } from "./routes/order_routes.ts";
+import { nearestRoutes } from "./routes/nearest_routes.ts";
 import { pageRoutes } from "./routes/page_routes.ts";
 import { positionRoutes } from "./routes/position_routes.ts";
 import { placeOrderRoutes } from "./routes/place_order_routes.ts";
@@ -79,6 +80,7 @@ export function createApp(deps: GatewayDeps): Gateway {
       courierShiftRoutes(deps),
       courierWorkRoutes(deps),
       dispatcherRoutes(deps),
+      nearestRoutes(deps),
     ]
   ) app.route("/", routes);
   app.route("/", pageRoutes(deps));

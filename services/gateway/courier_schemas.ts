@@ -4,7 +4,8 @@ import { STOPS } from "shared/orders/arrive.ts";
 import { COURIER_STATUSES } from "shared/orders/rows.ts";
 import { VEHICLES } from "shared/streets/vehicle.ts";
 import { orderSchema, skillsSchema } from "./order_schemas.ts";
-import { idSchema, instantSchema, placeSchema } from "./schemas.ts";
+import { SOURCES } from "./nearest_couriers.ts";
+import { idSchema, instantSchema, placeSchema, pointSchema } from "./schemas.ts";
 
 const MAX_CAPACITY = 50;
 const MAX_LOAD_G = 5_000_000;
@@ -102,3 +103,24 @@ export const courierStatsSchema = z.object({
   averageRating: z.number().nullable(),
   ratings: z.int(),
 }).openapi("CourierStats");
+
+export const nearestCouriersSchema = z.object({
+  /** Who answers: the gateway's memory, Redis, or Postgres (places up to 15 s old). */
+  source: z.enum(SOURCES),
+  regionId: z.string(),
+  radiusM: z.number(),
+  items: z.array(z.object({
+    courierId: idSchema,
+    position: pointSchema,
+    distanceM: z.number(),
+    heardAgoMs: z.int(),
+    vehicle: z.enum(VEHICLES),
+    capacity: z.int(),
+    activeAssignments: z.int(),
+    skills: z.array(z.string()),
+    rating: z.number(),
+    /** The merchant whose orders alone the courier carries. */
+    fleetMerchantId: idSchema.nullable(),
+    version: z.int(),
+  })),
+}).openapi("NearestCouriers");

@@ -12,6 +12,7 @@ import type { Regions } from "shared/regions/region.ts";
 import type { Router } from "shared/routing/router.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import type { GatewayLimits } from "./middleware/limits.ts";
+import type { NearestCouriers } from "./nearest_couriers.ts";
 import type { OrderCache } from "./order_cache.ts";
 import type { OrderReads } from "./order_reads.ts";
 import type { PlacementWriter } from "./write_placements.ts";
@@ -43,6 +44,7 @@ export interface GatewayDeps {
   readonly placements: PlacementWriter;
   readonly regions: Regions;
   readonly zones: Zones;
+  readonly nearest: NearestCouriers;
   /** By region id; a region without streets gets straight-line figures, and says so. */
   readonly streets: ReadonlyMap<string, RegionStreets>;
   /** Wakes the relay after a commit. */

@@ -6,7 +6,7 @@ import { SigningKeys } from "shared/auth/signing_keys.ts";
 import { loadCity } from "shared/city/load_city.ts";
 import { speedOnlyInDemo } from "shared/config/fields.ts";
 import { createOutboxNotifier } from "shared/outbox/notifier.ts";
-import { connectRedis, startRedis } from "shared/redis/connect.ts";
+import { connectRedis, connectRedisBlocking, startRedis } from "shared/redis/connect.ts";
 import { redisKeys } from "shared/redis/keys.ts";
 import { forEachPartition } from "shared/regions/partitions.ts";
 import { Regions } from "shared/regions/region.ts";
@@ -21,6 +21,7 @@ import { gatewayFields } from "./config.ts";
 import { createGatewayMetrics } from "./metrics.ts";
 import { strongTag } from "./middleware/http_cache.ts";
 import { createLimits } from "./middleware/limits.ts";
+import { NearestCouriers } from "./nearest_couriers.ts";
 import { OrderCache } from "./order_cache.ts";
 import { OrderReads } from "./order_reads.ts";
 import type { RegionStreets } from "./deps.ts";
@@ -75,6 +76,15 @@ await runService({
       stopping.abort();
       return followingOrders;
     });
+    const nearest = new NearestCouriers({
+      sql,
+      redis,
+      keys,
+      log,
+      metrics: counters,
+      openBlocking: () => connectRedisBlocking(config.REDIS_URL, { name: "gateway-streams", log }),
+    });
+    onStop("courier grids", () => nearest.close());
     return createApp({
       sql,
       cache,
@@ -90,6 +100,7 @@ await runService({
       secrets,
       regions: new Regions(sql),
       zones: new Zones(sql),
+      nearest,
       streets: await loadStreets(config.CITIES),
       notifyOutbox: createOutboxNotifier(sql, log),
       log,

@@ -16,6 +16,12 @@ export function createGatewayMetrics(registry: Registry) {
       labelNames: ["cache", "result"],
       registers,
     }),
+    nearestAnswers: new Counter({
+      name: "nearest_answers_total",
+      help: "Searches for couriers near a place by who answered",
+      labelNames: ["source"],
+      registers,
+    }),
   };
 }
 export type GatewayMetrics = ReturnType<typeof createGatewayMetrics>;

@@ -18,7 +18,7 @@ import {
 
 const MAX_NOTE = 500;
 const MAX_EXTERNAL_ID = 100;
-const MAX_SKILLS = 20;
+export const MAX_SKILLS = 20;
 const MAX_SIDE_CM = 500;
 const MAX_WEIGHT_G = 1_000_000;
 /** Orders of one batch. */
@@ -35,10 +35,10 @@ export const contactSchema = z.strictObject({
 }).openapi("Contact");
 
 /** A skill as dispatch compares it. */
-const skill = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, {
+export const skillSchema = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, {
   message: "must be 1 to 40 of a-z, 0-9 and _, beginning with a letter",
 });
-export const skillsSchema = z.array(skill).max(MAX_SKILLS).transform((skills) =>
+export const skillsSchema = z.array(skillSchema).max(MAX_SKILLS).transform((skills) =>
   [...new Set(skills)].sort()
 );
 

@@ -8,6 +8,9 @@
 import { Wake } from "shared/clock/wake.ts";
 import { FencedError, type Lease, whileLeased } from "shared/lease/lease.ts";
 import type { Log } from "shared/log/log.ts";
+import { CourierFollower } from "shared/nearest/courier_follower.ts";
+import { takeLastPlaces } from "shared/nearest/last_places.ts";
+import { LiveCouriers } from "shared/nearest/live_couriers.ts";
 import { makeOffer } from "shared/orders/offers.ts";
 import { type Redis, startRedis } from "shared/redis/connect.ts";
 import type { RedisKeys } from "shared/redis/keys.ts";
@@ -19,7 +22,6 @@ import { parseEventEntry } from "shared/streams/event_consumer.ts";
 import { DispatchState } from "./dispatch_state.ts";
 import { type Match, matchNearest } from "./match_nearest.ts";
 import type { MatcherMetrics } from "./metrics.ts";
-import { PositionBoard } from "./position_board.ts";
 
 const GROUP = "matcher";
 /** Writes in flight at once; each is one transaction on a pool of four. */
@@ -63,7 +65,7 @@ async function dispatchOwned(
   const { sql, redis, keys, log } = options;
   const state = new DispatchState(region.id, shard);
   await state.load(sql);
-  const board = new PositionBoard();
+  const live = new LiveCouriers();
   const wake = new Wake();
   // Lost to a successor means that everything here must end, not only the writer who noticed.
   const own = new AbortController();
@@ -72,12 +74,18 @@ async function dispatchOwned(
   const positionsRedis = options.openBlocking();
   try {
     await Promise.all([startRedis(eventsRedis), startRedis(positionsRedis)]);
-    const reading = { stream: keys.positions(partition), redis: positionsRedis, log, signal };
-    await board.load(reading).catch((error) =>
+    const follower = new CourierFollower(live, {
+      keys,
+      partition,
+      redis: positionsRedis,
+      log,
+      signal,
+    });
+    await follower.load().catch((error) =>
       log.warn("redis is away: places of couriers are read from postgres", { error })
     );
     await Promise.all([
-      board.follow(reading),
+      follower.follow(),
       consume({
         group: GROUP,
         stream: keys.events(partition),
@@ -93,7 +101,7 @@ async function dispatchOwned(
           return Promise.resolve();
         },
       }),
-      runTicks(options, { regionId: region.id, shard, state, board, wake, lease, signal }),
+      runTicks(options, { regionId: region.id, shard, state, live, follower, wake, lease, signal }),
     ]);
   } finally {
     own.abort();
@@ -106,27 +114,27 @@ interface Ticking {
   readonly regionId: string;
   readonly shard: number;
   readonly state: DispatchState;
-  readonly board: PositionBoard;
+  readonly live: LiveCouriers;
+  readonly follower: CourierFollower;
   readonly wake: Wake;
   readonly lease: Lease;
   readonly signal: AbortSignal;
 }
 
 async function runTicks(options: DispatchOptions, ticking: Ticking): Promise<void> {
-  const { state, board, regionId, shard } = ticking;
+  const { state, live, follower, regionId, shard } = ticking;
   let reloadAtMs = performance.now() + RELOAD_MS;
   let isAway = false;
   while (!ticking.signal.aborted) {
     try {
       const nowMs = performance.now();
       const wasAway = isAway;
-      isAway = !board.isLive(nowMs);
+      isAway = !follower.isLive(nowMs);
       options.metrics.degraded.set({ region: regionId, shard: String(shard) }, isAway ? 1 : 0);
-      if (isAway) await board.readRows(options.sql, regionId, shard);
+      if (isAway) await takeLastPlaces(options.sql, { region: regionId, shard }, live);
       // No event tells of a new order then, and those of an outage may come late.
       if (isAway || wasAway || nowMs >= reloadAtMs) {
         await state.load(options.sql);
-        board.prune(nowMs);
         reloadAtMs = nowMs + RELOAD_MS;
       }
       await tick(options, ticking);
@@ -140,12 +148,12 @@ async function runTicks(options: DispatchOptions, ticking: Ticking): Promise<voi
 
 /** One decision over everything that is open, and its writes. */
 async function tick(options: DispatchOptions, ticking: Ticking): Promise<void> {
-  const { state, board, regionId } = ticking;
+  const { state, live, regionId } = ticking;
   await state.refresh(options.sql);
   const region = await options.regions.find(regionId);
   if (region === undefined) return;
   const orders = state.orders();
-  const couriers = state.couriers(board);
+  const couriers = state.couriers(live);
   options.metrics.openOrders.set(orders.length);
   options.metrics.idleCouriers.set(couriers.length);
   if (orders.length === 0 || couriers.length === 0) return;

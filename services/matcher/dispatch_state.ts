@@ -6,10 +6,10 @@
  * repeated event cannot make the state wrong, and a restart loads everything anew.
  */
 import type { Envelope } from "shared/events/catalogue.ts";
+import type { LiveCouriers } from "shared/nearest/live_couriers.ts";
 import type { Queryable } from "shared/sql/connect.ts";
 import { type CourierFacts, readIdleCouriers, readOpenOrders } from "./dispatch_store.ts";
 import type { IdleCourier, OpenOrder } from "./match_nearest.ts";
-import type { PositionBoard } from "./position_board.ts";
 
 export class DispatchState {
   readonly #region: string;
@@ -73,10 +73,10 @@ export class DispatchState {
     return [...this.#orders.values()];
   }
 
-  couriers(board: PositionBoard): IdleCourier[] {
+  couriers(live: LiveCouriers): IdleCourier[] {
     return [...this.#couriers.values()].map((courier) => ({
       ...courier,
-      position: board.find(courier.id),
+      position: live.find(courier.id),
     }));
   }
 }

@@ -448,6 +448,25 @@ export interface MerchantProfileList {
 
 export type Mode = "live" | "test";
 
+export interface NearestCouriers {
+  readonly source: "grid" | "redis" | "postgres";
+  readonly regionId: string;
+  readonly radiusM: number;
+  readonly items: {
+    readonly courierId: string;
+    readonly position: Point;
+    readonly distanceM: number;
+    readonly heardAgoMs: number;
+    readonly vehicle: Vehicle;
+    readonly capacity: number;
+    readonly activeAssignments: number;
+    readonly skills: string[];
+    readonly rating: number;
+    readonly fleetMerchantId: string | null;
+    readonly version: number;
+  }[];
+}
+
 export interface NewApiKey {
   readonly name: string;
   readonly mode: Mode;
@@ -1679,6 +1698,21 @@ export interface ApiOperations {
     readonly body?: OrderStep;
     readonly answer: Order;
   };
+  readonly listNearestCouriers: {
+    readonly query: {
+      readonly lat: number;
+      readonly lon: number;
+      readonly radiusM?: number | undefined;
+      readonly limit?: number | undefined;
+      readonly regionId?: string | undefined;
+      readonly vehicle?: Vehicle[] | undefined;
+      readonly skill?: string[] | undefined;
+      readonly minRating?: number | undefined;
+      readonly minFreeCapacity?: number | undefined;
+      readonly fleetMerchantId?: string | undefined;
+    };
+    readonly answer: NearestCouriers;
+  };
   readonly getOpenApiDocument: {
     readonly answer: OpenApiDocument;
   };
@@ -1807,6 +1841,7 @@ export const API_REQUESTS = {
   recordFailedAttempt: { method: "POST", path: "/api/v1/dispatcher/orders/{id}/failed-attempt" },
   recordReturning: { method: "POST", path: "/api/v1/dispatcher/orders/{id}/returning" },
   recordReturned: { method: "POST", path: "/api/v1/dispatcher/orders/{id}/returned" },
+  listNearestCouriers: { method: "GET", path: "/api/v1/couriers/nearest" },
   getOpenApiDocument: { method: "GET", path: "/api/v1/openapi.json" },
   getStreetMap: { method: "GET", path: "/api/v1/map/{regionId}" },
   getDemo: { method: "GET", path: "/api/v1/demo" },

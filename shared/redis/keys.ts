@@ -38,11 +38,11 @@ export function redisKeys(prefix: string) {
     events: (partition: Partition) => at("events", partition),
     /** hash {fence, batch, last, generation} · relay script, rebuild · relay · for ever. */
     relay: (partition: Partition) => at("relay", partition),
-    /** stream, one entry per flush · ingest · matcher grid, groups tracker and history · >= 60 s. */
+    /** stream, one entry per flush · ingest · grids of matcher and gateway, groups tracker and history · >= 60 s. */
     positions: (partition: Partition) => at("positions", partition),
-    /** geo set · availability script · cold start, checks · member while available and fresh. */
+    /** geo set · availability script · searches, checks · member while available and fresh. */
     couriersGeo: (partition: Partition) => at("couriers:geo", partition),
-    /** zset by receivedAt ms · availability script · silence sweep · until offline. */
+    /** zset by receivedAt ms · availability script · sweep, grids at start · until offline. */
     couriersSeen: (partition: Partition) => at("couriers:seen", partition),
     /** hash {status, version, newest fix} · availability script · ingest, tracker, gateway · 48 h. */
     courier: (partition: Partition, courierId: string) =>

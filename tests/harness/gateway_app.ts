@@ -23,6 +23,7 @@ import { createApp } from "../../services/gateway/app.ts";
 import type { GatewayDeps } from "../../services/gateway/deps.ts";
 import { limitFields, limitPolicies } from "../../services/gateway/limit_config.ts";
 import { createGatewayMetrics } from "../../services/gateway/metrics.ts";
+import { NearestCouriers } from "../../services/gateway/nearest_couriers.ts";
 import { OrderCache } from "../../services/gateway/order_cache.ts";
 import { OrderReads } from "../../services/gateway/order_reads.ts";
 import { PlacementWriter } from "../../services/gateway/write_placements.ts";
@@ -104,6 +105,9 @@ export function startGateway(
   const hasher = new PasswordHasher();
   const metrics = createMetrics("gateway");
   const cache = noCache(redis, keys);
+  const counters = createGatewayMetrics(metrics.registry);
+  const { openBlocking } = stores;
+  const nearest = new NearestCouriers({ sql, redis, keys, log, metrics: counters, openBlocking });
   const deps: GatewayDeps = {
     sql,
     keys,
@@ -114,7 +118,7 @@ export function startGateway(
     limits: createLimits(TEST_LIMITS, {
       redis,
       keys,
-      metrics: createGatewayMetrics(metrics.registry),
+      metrics: counters,
     }),
     cache,
     orderCache: new OrderCache(cache, sql),
@@ -122,6 +126,7 @@ export function startGateway(
     placements: new PlacementWriter({ sql: pool, publicUrl: PUBLIC_URL }),
     regions: new Regions(sql),
     zones: new Zones(sql),
+    nearest,
     streets: new Map(),
     notifyOutbox: () => {},
     log,
@@ -151,7 +156,11 @@ export function startGateway(
       const accountId = await insertAccount(sql, role);
       return { accountId, token: await tokenOf(accountId) };
     },
-    close: () => hasher.close(),
+    close: () => {
+      hasher.close();
+      // What follows ends before the stores do.
+      void nearest.close();
+    },
   };
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { goOffline, goOnline } from "shared/orders/courier_shift.ts";
 import { acceptOffer, expireOffer, rejectOffer } from "shared/orders/offers.ts";
 import { insertCourier } from "../harness/fixtures.ts";
-import { fixAt, northOfPickup, redisNowMs } from "../harness/couriers.ts";
+import { fixAt, northOfPickup } from "../harness/couriers.ts";
 import { eventually } from "../harness/eventually.ts";
 import { Gate } from "../harness/gate.ts";
 import {
@@ -156,15 +156,9 @@ Deno.test("dispatchPartition() gives a courier one offer at a time and the waiti
 
 Deno.test("dispatchPartition() does not ask a courier who has been silent for 45 s", async () => {
   await withMatcherWorld(async (world) => {
-    const { redis, keys, sql } = world.stores;
-    const silent = await insertCourier(sql);
-    const nowMs = await redisNowMs(redis);
-    // Heard 45.5 s ago by an entry that is itself young enough to be read.
-    const { lat, lon } = northOfPickup(10);
-    const heardAtMs = nowMs - 45_500;
-    const streamed = { c: silent, s: "available", v: 1, r: 0, f: [[heardAtMs, lat, lon]], k: "a" };
-    const couriers = JSON.stringify([streamed]);
-    await redis.xadd(keys.positions(PARTITION), "*", "at", heardAtMs, "couriers", couriers);
+    const { sql } = world.stores;
+    const silent = await world.index.addCourier({ at: northOfPickup(10) });
+    await world.index.age(silent, 45_500);
     const heard = await world.index.addCourier({ at: northOfPickup(800) });
     world.startMatcher();
     const orderId = await world.placeOrder();
@@ -172,6 +166,16 @@ Deno.test("dispatchPartition() does not ask a courier who has been silent for 45
     const [decision] = await sql<{ explanation: { excluded: unknown } }[]>`
       select explanation from decisions where order_id = ${orderId}`;
     assert.deepEqual(decision?.explanation.excluded, { silent: 1 });
+  });
+});
+
+Deno.test("dispatchPartition() asks a courier who stands still and of whom the stream has nothing left", async () => {
+  await withMatcherWorld(async (world) => {
+    const { redis, keys } = world.stores;
+    const still = await world.index.addCourier({ at: northOfPickup(200) });
+    await redis.xtrim(keys.positions(PARTITION), "MAXLEN", 0);
+    world.startMatcher();
+    assert.equal((await world.offered(await world.placeOrder())).courierId, still);
   });
 });
 
@@ -288,12 +292,7 @@ Deno.test("dispatchPartition() serves every order though a matcher outlives its 
 
 Deno.test("dispatchPartition() decides only once it has read where everybody is", async () => {
   await withMatcherWorld(async (world) => {
-    const { redis, keys } = world.stores;
     const far = await world.index.addCourier({ at: northOfPickup(3_000) });
-    // More flushes than one read of the position stream takes, as after a busy minute.
-    for (let flush = 0; flush < 600; flush++) {
-      await redis.xadd(keys.positions(PARTITION), "*", "at", "1", "couriers", "[]");
-    }
     const near = await world.index.addCourier({ at: northOfPickup(100) });
     const orderId = await world.placeOrder();
     const goOn = new Gate();
@@ -303,14 +302,15 @@ Deno.test("dispatchPartition() decides only once it has read where everybody is"
       const connection = world.stores.openBlocking();
       if (++opened !== 2) return connection;
       return redisWith(connection, {
-        xread: async (args, real) => {
-          if (++reads === 2) await goOn.passed();
+        hmgetBuffer: async (args, real) => {
+          reads++;
+          if (String(args[0]).endsWith(near)) await goOn.passed();
           return await real(...args);
         },
       });
     };
     world.startMatcher("matcher", openBlocking);
-    await eventually("the second read is under way", () => reads === 2);
+    await eventually("both are being read", () => reads === 2);
     await eventually("a decision", async () => (await world.offersOf(orderId)).length > 0, 500)
       .catch(() => undefined);
     goOn.open();

@@ -98,6 +98,7 @@ export const OPERATION_IDS: Readonly<Record<string, string>> = {
   "POST /api/v1/dispatcher/orders/{id}/redispatch": "redispatchOrder",
   "POST /api/v1/dispatcher/orders/{id}/reassign": "reassignOrder",
   "PATCH /api/v1/dispatcher/couriers/{id}": "updateCourier",
+  "GET /api/v1/couriers/nearest": "listNearestCouriers",
   "POST /api/v1/dispatcher/orders/{id}/fail": "failOrder",
   "POST /api/v1/dispatcher/orders/{id}/expire": "expireOrder",
   "POST /api/v1/dispatcher/orders/{id}/failed-attempt": "recordFailedAttempt",
