@@ -9,6 +9,7 @@ import { RECORD_BYTES, textOfFix, writeRecord } from "./fix_record.ts";
 import {
   APPLY_STATUS,
   FORGET_COURIER,
+  LOAD_COURIERS,
   RESTORE_FIX,
   SWEEP_SILENT,
   WATCH_SILENCE,
@@ -32,7 +33,17 @@ export interface HeardAnswer {
   readonly retryAfterMs?: number;
 }
 
+/** What Postgres knows of a courier. */
+export interface KnownCourier {
+  readonly id: string;
+  readonly status: CourierStatus;
+  readonly version: number;
+  readonly lastFix: Fix | undefined;
+}
+
 const MAX_SWEPT = 500;
+/** A script call blocks Redis for all; of so many couriers for 2 ms. */
+const MAX_LOADED = 200;
 /** Entries of up to 200 fixes that no consumer has read yet; then ingest answers 503. */
 export const MAX_POSITION_ENTRIES = 100_000;
 /** Bytes before each courier's records: how many, and its speed bound. */
@@ -94,10 +105,30 @@ export class Availability {
 
   /** Gives a courier that Redis knows nothing of its last place; it is stale until it is heard. */
   async restoreFix(courierId: string, fix: Fix): Promise<boolean> {
-    const { records: record, view } = allocate(RECORD_BYTES);
-    writeRecord(view, 0, fix);
     const key = this.#keys.courier(this.#partition, courierId);
-    return await runScript(this.#redis, RESTORE_FIX, [key], [record]) === 1;
+    return await runScript(this.#redis, RESTORE_FIX, [key], [recordOf(fix)]) === 1;
+  }
+
+  /**
+   * Applies the status of many couriers, and gives those a last place that have none: see
+   * `applyStatus` and `restoreFix`.
+   */
+  async load(couriers: readonly KnownCourier[]): Promise<void> {
+    for (let start = 0; start < couriers.length; start += MAX_LOADED) {
+      const some = couriers.slice(start, start + MAX_LOADED);
+      const keys = [
+        this.#keys.couriersGeo(this.#partition),
+        this.#keys.couriersSeen(this.#partition),
+        ...some.map(({ id }) => this.#keys.courier(this.#partition, id)),
+      ];
+      const idAt = this.#keys.courier(this.#partition, "").length + 1;
+      const args = some.flatMap(({ status, version, lastFix }) => [
+        status,
+        version,
+        lastFix === undefined ? "" : recordOf(lastFix),
+      ]);
+      await runScript(this.#redis, LOAD_COURIERS, keys, [idAt, ...args]);
+    }
   }
 
   /** What Redis has of a courier; undefined before it was first heard. */
@@ -133,6 +164,12 @@ export class Availability {
       ...courierIds,
     ]);
   }
+}
+
+function recordOf(fix: Fix): Buffer {
+  const { records, view } = allocate(RECORD_BYTES);
+  writeRecord(view, 0, fix);
+  return records;
 }
 
 /** Bytes to send, and a view to write them through: three times as fast as the buffer's methods. */

@@ -12,6 +12,7 @@
  *   see repeats, which they absorb; an effect is not repeated.
  */
 import { Availability } from "shared/availability/availability.ts";
+import type { Fix } from "shared/availability/fix.ts";
 import type { Log } from "shared/log/log.ts";
 import type { CourierStatus } from "shared/orders/rows.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -26,6 +27,10 @@ import { runScript, type Script } from "shared/redis/script.ts";
 const FIRST_GENERATION = 2;
 /** Redis's clock stamps the entries, Postgres's the rows: they may differ by this much. */
 const CLOCK_MARGIN_MS = 5 * 60_000;
+/** Couriers in memory at once. */
+const PAGE_COURIERS = 5_000;
+/** Before every id. */
+const NO_ID = "00000000-0000-0000-0000-000000000000";
 
 /**
  * Lets the relay of a partition go on.
@@ -167,17 +172,52 @@ export function oldestCheckpointMs(entryIds: ReadonlyMap<string, string>): numbe
   }));
 }
 
-/** Says every status again; a courier enters the index with its next fix. */
+interface CourierRow {
+  readonly id: string;
+  readonly status: CourierStatus;
+  readonly version: number;
+}
+
+interface LastPositionRow {
+  readonly courierId: string;
+  readonly lat: number;
+  readonly lon: number;
+  readonly recordedAt: Date;
+}
+
+/**
+ * Says every status again and where each courier was last; it enters the index with its next fix,
+ * and an older one is known as older.
+ */
 async function loadCouriers(
   { sql, redis, keys }: RebuildOptions,
   { region, shard, partition }: PartitionPlace,
 ): Promise<number> {
   const availability = new Availability(redis, keys, partition);
-  const couriers = await sql<{ id: string; status: CourierStatus; version: number }[]>`
-    select id, status, version from couriers
-    where region = ${region} and shard = ${shard} and status <> 'offline'`;
-  for (const { id, status, version } of couriers) {
-    await availability.applyStatus(id, status, version);
+  let loaded = 0;
+  let after = NO_ID;
+  while (true) {
+    const couriers = await sql<CourierRow[]>`
+      select id, status, version from couriers
+      where region = ${region} and shard = ${shard} and status <> 'offline' and id > ${after}
+      order by id limit ${PAGE_COURIERS}`;
+    const last = couriers.at(-1);
+    if (last === undefined) return loaded;
+    after = last.id;
+    const lastFixes = await readLastFixes(sql, couriers.map(({ id }) => id));
+    const known = couriers.map((courier) => ({ ...courier, lastFix: lastFixes.get(courier.id) }));
+    await availability.load(known);
+    loaded += couriers.length;
   }
-  return couriers.length;
+}
+
+async function readLastFixes(sql: Sql, ids: readonly string[]): Promise<Map<string, Fix>> {
+  const rows = await sql<LastPositionRow[]>`
+    select courier_id, lat, lon, recorded_at from courier_last_positions
+    where courier_id = any(${[...ids]}::uuid[])`;
+  return new Map(
+    rows.map((
+      { courierId, lat, lon, recordedAt },
+    ) => [courierId, { lat, lon, recordedAtMs: recordedAt.getTime() }]),
+  );
 }

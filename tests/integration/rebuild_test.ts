@@ -7,6 +7,7 @@ import { rebuildRedis } from "shared/rebuild/rebuild.ts";
 import { readGeneration, redisGeneration } from "shared/redis/generation.ts";
 import { partitionOf } from "shared/redis/keys.ts";
 import { Wake } from "shared/clock/wake.ts";
+import { writeLastPositions } from "../../services/ingest/last_positions.ts";
 import { findLoss } from "../../services/keeper/watch_redis.ts";
 import { TrackLog } from "../../services/tracker/track_log.ts";
 import {
@@ -16,7 +17,7 @@ import {
   insertRegion,
   REGION,
 } from "../harness/fixtures.ts";
-import { CourierIndex, fixAt, PICKUP } from "../harness/couriers.ts";
+import { CourierIndex, fixAt, northOfPickup, PICKUP } from "../harness/couriers.ts";
 import type { TestStores } from "../harness/stores.ts";
 import { withStores } from "../harness/with_stores.ts";
 
@@ -170,6 +171,51 @@ Deno.test("only what may not have been handled is published again: from the olde
     }
     await wipe(stores);
     assert.equal((await rebuildRedis({ ...stores, log: silentLog })).events, 1);
+  });
+});
+
+Deno.test("after a rebuild an older fix than Postgres has is still an older one", async () => {
+  await withStores(async (stores) => {
+    await insertRegion(stores.sql);
+    const courierId = await insertCourier(stores.sql);
+    const last = fixAt(PICKUP, 5_000);
+    const position = { courierId, fix: last, receivedAtMs: Date.now() };
+    await writeLastPositions(stores.sql, [position], { onShiftOnly: false });
+    await wipe(stores);
+    await rebuildRedis({ ...stores, log: silentLog });
+    const index = new CourierIndex(stores);
+    assert.equal(await index.isIndexed(courierId), false, "nobody has heard of it");
+    assert.equal(await index.fix(courierId, fixAt(northOfPickup(30), 6_000)), "late");
+    assert.equal(await index.fix(courierId, fixAt(PICKUP, 60_000)), "stale");
+    assert.equal((await index.latest(courierId))?.recordedAtMs, last.recordedAtMs);
+    assert.equal(await index.isIndexed(courierId), true);
+  });
+});
+
+Deno.test("a rebuild loads many couriers, each as Postgres has it", async () => {
+  await withStores(async (stores) => {
+    await insertRegion(stores.sql);
+    const statuses = ["available", "busy", "paused"] as const;
+    const count = 5_300;
+    await stores.sql`
+      with made as (
+        insert into accounts (id, role, name, email, password_hash)
+        select gen_random_uuid(), 'courier', 'Courier', n || '@test.example', 'none'
+        from generate_series(1, ${count}) n returning id)
+      insert into couriers (id, region, shard, vehicle, status, version)
+      select id, ${REGION}, 0, 'car',
+        (${[...statuses]}::text[])[1 + (row_number() over ()) % 3], 1 + (row_number() over ()) % 7
+      from made`;
+    const report = await rebuildRedis({ ...stores, log: silentLog });
+    assert.equal(report.couriers, count);
+    const { redis, keys, sql } = stores;
+    assert.equal(await redis.zcard(keys.couriersSeen(PARTITION)), count);
+    const rows = await sql<{ id: string; status: string; version: number }[]>`
+      select id, status, version from couriers`;
+    for (const { id, status, version } of rows) {
+      const found = await redis.hmget(keys.courier(PARTITION, id), "status", "version");
+      assert.deepEqual(found, [status, String(version)]);
+    }
   });
 });
 

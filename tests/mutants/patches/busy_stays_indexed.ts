@@ -6,14 +6,14 @@ export const mutant: Mutant = {
   edits: [
     {
       file: "shared/availability/scripts.ts",
-      find: `else
-  redis.call('ZREM', KEYS[1], ARGV[1])
-end
-if ARGV[2] == 'offline' then`,
-      replace: `elseif ARGV[2] ~= 'busy' then
-  redis.call('ZREM', KEYS[1], ARGV[1])
-end
-if ARGV[2] == 'offline' then`,
+      find: `  else
+    redis.call('ZREM', KEYS[1], id)
+  end
+  if status == 'offline' then`,
+      replace: `  elseif status ~= 'busy' then
+    redis.call('ZREM', KEYS[1], id)
+  end
+  if status == 'offline' then`,
     },
   ],
   detector: QUIET,

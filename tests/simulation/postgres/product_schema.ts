@@ -26,6 +26,7 @@ const TABLES = [
   "order_external_ids",
   "courier_earnings",
   "courier_shifts",
+  "courier_last_positions",
   "ratings",
 ];
 
