@@ -1,16 +1,21 @@
 /** The OpenAPI document: whole, true of its examples, and of the routes that are served. */
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
+import { INGEST_ROUTES } from "shared/live_api/ingest_routes.ts";
+import { TRACKER_ROUTES } from "shared/live_api/tracker_routes.ts";
 import { PROBLEMS } from "shared/problem/problem.ts";
 import { EXAMPLES } from "../services/gateway/openapi/describe.ts";
 import { describedApp } from "../services/gateway/openapi/described_app.ts";
 import {
+  documentOf,
   type MediaType,
   operationsOf,
   parametersOf,
   type PlacedOperation,
   responsesOf,
   schemaNameOf,
+  serviceOf,
 } from "../services/gateway/openapi/document.ts";
+import { liveSchemas } from "../services/gateway/openapi/live_routes.ts";
 import { OPERATION_IDS, TAGS } from "../services/gateway/openapi/operation_ids.ts";
 import { apiDocument } from "./harness/api_document.ts";
 import { assertConforms } from "./harness/conformance.ts";
@@ -26,14 +31,36 @@ Deno.test("what is documented is served, and what is served is documented", () =
   const served = describedApp().routes
     .filter(({ method, path }) => method !== "ALL" && !path.includes("*"))
     .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
-  const documented = operations.map(({ name }) => name);
+  const documented = operationsOf(documentOf(document, "gateway")).map(({ name }) => name);
   ok(documented.length > 70, `only ${documented.length} operations were looked at`);
   deepStrictEqual([...new Set(served)].sort(), [...documented, ...PAGES].sort());
 });
 
+Deno.test("what ingest and the tracker dispatch by is documented, with where it is answered", () => {
+  for (
+    const [service, routes] of [["ingest", INGEST_ROUTES], ["tracker", TRACKER_ROUTES]] as const
+  ) {
+    const documented = operations.filter(({ operation }) => serviceOf(operation) === service);
+    deepStrictEqual(
+      documented.map(({ name }) => name).sort(),
+      routes.map(({ method, path }) => `${method} ${path}`).sort(),
+    );
+  }
+});
+
+Deno.test("a shape that the gateway and another service both have is one shape", () => {
+  const own = operationsOf(documentOf(document, "gateway"));
+  ok(JSON.stringify(own).includes("#/components/schemas/Offer"));
+  const live = liveSchemas();
+  for (const name of ["Offer", "Place"]) {
+    deepStrictEqual(live[name], document.components.schemas[name], name);
+  }
+});
+
 Deno.test("every operation has a name of its own, which is never given twice", () => {
-  deepStrictEqual(operations.map(({ name }) => name).sort(), Object.keys(OPERATION_IDS).sort());
-  const ids = Object.values(OPERATION_IDS);
+  const named = operations.filter(({ operation }) => serviceOf(operation) === "gateway");
+  deepStrictEqual(named.map(({ name }) => name).sort(), Object.keys(OPERATION_IDS).sort());
+  const ids = operations.map(({ operation }) => operation.operationId ?? "");
   strictEqual(new Set(ids).size, ids.length);
   for (const id of ids) ok(/^[a-z][A-Za-z]+$/.test(id), id);
 });

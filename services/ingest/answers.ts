@@ -1,6 +1,7 @@
 /** What became of positions, as HTTP says it. */
 import type { FixCode } from "shared/availability/fix.ts";
 import { isStored } from "shared/availability/fix.ts";
+import { MAX_BATCH_ERRORS } from "shared/live_api/fix_schemas.ts";
 import type { Log } from "shared/log/log.ts";
 import { type FieldProblem, ProblemError } from "shared/problem/problem.ts";
 import { isUnavailable } from "shared/service/unavailable.ts";
@@ -10,8 +11,6 @@ import type { Recorded } from "./record_fix.ts";
 const QUEUE_RETRY_S = 1;
 const FULL_RETRY_S = 5;
 const STORE_RETRY_S = 2;
-/** Field problems of one batch that are told. */
-const MAX_ERRORS = 20;
 
 /** A point of a batch: as recorded, or not well formed. */
 export type PointCode = FixCode | "malformed";
@@ -83,7 +82,7 @@ export function answerMany(
     {
       accepted: codes.filter((code) => code !== "malformed" && isStored(code)).length,
       results: codes,
-      ...(errors.length === 0 ? {} : { errors: errors.slice(0, MAX_ERRORS) }),
+      ...(errors.length === 0 ? {} : { errors: errors.slice(0, MAX_BATCH_ERRORS) }),
       ...(recorded.isDegraded ? { degraded: true } : {}),
     },
     codes.includes("limited") ? { headers: { "retry-after": String(retryAfterS(recorded)) } } : {},

@@ -8,6 +8,14 @@ import {
   type RequestContext,
   serveRequests,
 } from "shared/http/serve_requests.ts";
+import {
+  INGEST_ROUTES,
+  LOCATION_PATH,
+  OSMAND_PATH,
+  OWNTRACKS_PATH,
+  POSITIONS_PATH,
+} from "shared/live_api/ingest_routes.ts";
+import { methodsByPath } from "shared/live_api/service_route.ts";
 import { pathOf } from "shared/service/path_of.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
@@ -25,20 +33,8 @@ import { parseJson, readText } from "./read_body.ts";
 import type { FixRecorder, Recorded } from "./record_fix.ts";
 import { requireCourier, requireSender } from "./require_courier.ts";
 
-const LOCATION = "/api/v1/courier/location";
-const LOCATIONS = "/api/v1/courier/locations";
-const POSITIONS = "/api/v1/courier/positions";
-const OWNTRACKS = "/api/v1/devices/owntracks";
-const OSMAND = "/api/v1/devices/osmand";
-
 /** Each route and its methods. */
-const METHODS: Readonly<Record<string, readonly string[]>> = {
-  [LOCATION]: ["POST"],
-  [LOCATIONS]: ["POST"],
-  [POSITIONS]: ["GET"],
-  [OWNTRACKS]: ["POST"],
-  [OSMAND]: ["GET", "POST"],
-};
+const METHODS = methodsByPath(INGEST_ROUTES);
 
 const ACCEPTED = '{"accepted":true}';
 const JSON_HEADERS = { headers: [["content-type", "application/json"]] } satisfies ResponseInit;
@@ -77,7 +73,7 @@ export function createApp(
   const begun = new WeakMap<Request, Begun>();
   const slow = serveRequests(deps, async (request, context) => {
     const path = pathOf(request.url);
-    const methods = METHODS[path];
+    const methods = METHODS.get(path);
     if (methods === undefined) throw new ProblemError("route.not_found");
     context.route = path;
     const cors = corsHeaders(deps, request);
@@ -88,7 +84,7 @@ export function createApp(
     return response;
   });
   const fetch = async (request: Request, info?: ConnectionInfo): Promise<Response> => {
-    const courierId = request.method === "POST" && pathOf(request.url) === LOCATION
+    const courierId = request.method === "POST" && pathOf(request.url) === LOCATION_PATH
       ? plainSender(deps, request)
       : undefined;
     if (courierId === undefined) return await slow(request, info);
@@ -100,9 +96,9 @@ export function createApp(
       return await slow(request, info);
     }
     const { metrics } = deps;
-    metrics.httpRequests.inc({ method: "POST", route: LOCATION, status: "200" });
+    metrics.httpRequests.inc({ method: "POST", route: LOCATION_PATH, status: "200" });
     const durationS = (performance.now() - startedAtMs) / 1000;
-    metrics.httpDuration.observe({ method: "POST", route: LOCATION }, durationS);
+    metrics.httpDuration.observe({ method: "POST", route: LOCATION_PATH }, durationS);
     return new Response(ACCEPTED, JSON_HEADERS);
   };
   return { fetch };
@@ -149,17 +145,19 @@ async function answer(
 ): Promise<Response> {
   const { recorder } = deps;
   const findPrincipal = (token: string) => deps.principals.find(token);
-  if (path === OWNTRACKS) return await postOwnTracks({ recorder, findPrincipal }, request, context);
-  if (path === OSMAND) return await takeOsmAnd({ recorder, findPrincipal }, request, context);
-  if (path === POSITIONS) return await openSocket(deps, request, context);
+  if (path === OWNTRACKS_PATH) {
+    return await postOwnTracks({ recorder, findPrincipal }, request, context);
+  }
+  if (path === OSMAND_PATH) return await takeOsmAnd({ recorder, findPrincipal }, request, context);
+  if (path === POSITIONS_PATH) return await openSocket(deps, request, context);
   const { accountId: courierId } = await requireCourier(request, findPrincipal);
   context.ids["courierId"] = courierId;
   if (begun?.failure !== undefined) throw problemOf(begun.failure, context.log);
   if (begun?.recorded !== undefined) return answerOne(begun.recorded);
-  const maxBytes = path === LOCATION ? MAX_FIX_BYTES : MAX_BATCH_BYTES;
+  const maxBytes = path === LOCATION_PATH ? MAX_FIX_BYTES : MAX_BATCH_BYTES;
   const input = parseJson(begun?.text ?? await readText(request, maxBytes));
   const sender = { courierId, recorder, log: context.log };
-  return path === LOCATION ? await postOne(sender, input) : await postMany(sender, input);
+  return path === LOCATION_PATH ? await postOne(sender, input) : await postMany(sender, input);
 }
 
 /** A courier's WebSocket: by a ticket in the URL (browsers), or a token in the header (apps). */
@@ -168,13 +166,14 @@ async function openSocket(
   request: Request,
   context: RequestContext,
 ): Promise<Response> {
+  refuseForeignOrigin(deps, request);
+  const sender = await socketSender(deps, request);
+  // A stranger learns nothing about its own mistakes.
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     throw new ProblemError("request.invalid", {
       errors: [{ field: "upgrade", bound: "must be websocket" }],
     });
   }
-  refuseForeignOrigin(deps, request);
-  const sender = await socketSender(deps, request);
   context.ids["courierId"] = sender.courierId;
   const { recorder, connections, ingestMetrics: metrics } = deps;
   const options = { recorder, connections, metrics, log: context.log, ...sender };

@@ -3,29 +3,25 @@
  * formed, so a check by hand comes first: it took a tenth of the schema's time. The schema
  * judges, and words, what the check does not know to be good; a test holds the two together.
  */
-import { z } from "zod";
 import type { Fix } from "shared/availability/fix.ts";
 import { MAX_INDEXABLE_LAT, MAX_LON, MIN_LON } from "shared/geo/point.ts";
+import {
+  fixSchema,
+  MAX_POSTED_ACCURACY_M,
+  MAX_POSTED_SPEED_MPS,
+} from "shared/live_api/fix_schemas.ts";
 import type { FieldProblem } from "shared/problem/problem.ts";
 import { fieldProblems } from "shared/problem/zod_problem.ts";
 
 /** A phone may come out of a tunnel, not out of another year. */
 const MAX_AGE_H = 48;
 const MAX_AGE_MS = MAX_AGE_H * 3_600_000;
-export const MAX_POSTED_ACCURACY_M = 100_000;
-export const MAX_POSTED_SPEED_MPS = 1_000;
 
 /** The form that every phone sends; others that ISO 8601 knows are left to the schema. */
 const PLAIN_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
 
-const fixSchema = z.strictObject({
-  // The geo index ends at this latitude.
-  lat: z.number().min(-MAX_INDEXABLE_LAT).max(MAX_INDEXABLE_LAT),
-  lon: z.number().min(MIN_LON).max(MAX_LON),
-  accuracyM: z.number().min(0).max(MAX_POSTED_ACCURACY_M).optional(),
-  headingDeg: z.number().min(0).max(360).optional(),
-  speedMps: z.number().min(0).max(MAX_POSTED_SPEED_MPS).optional(),
-  recordedAt: z.iso.datetime({ offset: true }).refine(isRecentText, {
+const recentFixSchema = fixSchema.extend({
+  recordedAt: fixSchema.shape.recordedAt.refine(isRecentText, {
     message: `must be at most ${MAX_AGE_H} hours old`,
   }),
 });
@@ -49,7 +45,7 @@ export type ParsedFix =
 export function parseFix(input: unknown): ParsedFix {
   const fix = readPlainFix(input);
   if (fix !== undefined) return { ok: true, fix };
-  const parsed = fixSchema.safeParse(input);
+  const parsed = recentFixSchema.safeParse(input);
   if (!parsed.success) return { ok: false, errors: fieldProblems(parsed.error.issues, input) };
   const { accuracyM, headingDeg, speedMps, lat, lon, recordedAt } = parsed.data;
   return {

@@ -1,5 +1,6 @@
 /** Positions by HTTP in our own form: one, or up to a hundred. */
 import type { Fix } from "shared/availability/fix.ts";
+import { MAX_BATCH_ERRORS, MAX_BATCH_POINTS as MAX_POINTS } from "shared/live_api/fix_schemas.ts";
 import type { Log } from "shared/log/log.ts";
 import { type FieldProblem, ProblemError } from "shared/problem/problem.ts";
 import { answerMany, answerOne, type PointCode, problemOf } from "./answers.ts";
@@ -9,7 +10,6 @@ import type { FixRecorder, Recorded } from "./record_fix.ts";
 /** A single fix is well under this. */
 export const MAX_FIX_BYTES = 4 * 1024;
 export const MAX_BATCH_BYTES = 64 * 1024;
-const MAX_POINTS = 100;
 
 interface Sender {
   readonly courierId: string;
@@ -30,7 +30,7 @@ export async function postMany(sender: Sender, input: unknown): Promise<Response
   const fixes = parsed.flatMap((point) => point.ok ? [point.fix] : []);
   const errors = parsed.flatMap(errorsOf);
   if (fixes.length === 0) {
-    throw new ProblemError("request.invalid", { errors: errors.slice(0, 20) });
+    throw new ProblemError("request.invalid", { errors: errors.slice(0, MAX_BATCH_ERRORS) });
   }
   const recorded = await record(sender, fixes);
   let next = 0;

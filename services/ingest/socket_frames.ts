@@ -10,13 +10,17 @@
 import { isStored } from "shared/availability/fix.ts";
 import type { Fix } from "shared/availability/fix.ts";
 import { MAX_INDEXABLE_LAT, MAX_LON, MIN_LON } from "shared/geo/point.ts";
+import {
+  MAX_BATCH_POINTS as MAX_POINTS,
+  MAX_POSTED_ACCURACY_M,
+  MAX_POSTED_SPEED_MPS,
+} from "shared/live_api/fix_schemas.ts";
 import type { ProblemCode } from "shared/problem/problem.ts";
-import { isRecent, MAX_POSTED_ACCURACY_M, MAX_POSTED_SPEED_MPS } from "./parse_fix.ts";
+import { isRecent } from "./parse_fix.ts";
 import type { Recorded } from "./record_fix.ts";
 
 /** Characters of a frame; a hundred fixes have about 6,000. */
 export const MAX_FRAME_CHARACTERS = 16 * 1024;
-const MAX_POINTS = 100;
 
 /** A frame that can be worked on; a heartbeat has no fixes. */
 export interface PositionFrame {

@@ -4,6 +4,8 @@ import {
   type RequestContext,
   serveRequests,
 } from "shared/http/serve_requests.ts";
+import { methodsByPath } from "shared/live_api/service_route.ts";
+import { TRACK_PATH, TRACKER_ROUTES } from "shared/live_api/tracker_routes.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
 import { listPendingOffers } from "shared/orders/offer_view.ts";
 import { ProblemError } from "shared/problem/problem.ts";
@@ -25,7 +27,8 @@ export interface TrackerDeps extends FollowDeps, ViewerDeps {
   readonly trustedProxies?: readonly AddressBlock[];
 }
 
-const TRACK_PATH = /^\/api\/v1\/orders\/([^/]+)\/track$/;
+const METHODS = methodsByPath(TRACKER_ROUTES);
+const TRACK = new RegExp(`^${TRACK_PATH.replace("{id}", "([^/]+)")}$`);
 
 /** The tracker as a fetch handler. */
 export function createApp(
@@ -35,14 +38,13 @@ export function createApp(
   const options = { log, metrics, trustedProxies };
   const fetch = serveRequests(options, async (request, context) => {
     const url = new URL(request.url);
-    const orderId = TRACK_PATH.exec(url.pathname)?.[1];
-    if (orderId === undefined && url.pathname !== "/api/v1/courier/channel") {
-      throw new ProblemError("route.not_found");
-    }
+    const orderId = TRACK.exec(url.pathname)?.[1];
+    const methods = METHODS.get(orderId === undefined ? url.pathname : TRACK_PATH);
+    if (methods === undefined) throw new ProblemError("route.not_found");
     context.route = orderId === undefined ? url.pathname : "/api/v1/orders/:id/track";
     const cors = corsHeaders(deps, request);
     if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: cors });
-    if (request.method !== "GET") throw new ProblemError("route.method_not_allowed");
+    if (!methods.includes(request.method)) throw new ProblemError("route.method_not_allowed");
     if (orderId !== undefined) {
       return await track(deps, request, context, { orderId, url, cors });
     }
@@ -92,12 +94,12 @@ async function courierChannel(
   context: RequestContext,
   url: URL,
 ): Promise<Response> {
+  const { courierId, credentialId } = await requireChannelCourier(deps, request, url);
   if (!isUpgrade(request)) {
     throw new ProblemError("request.invalid", {
       errors: [{ field: "upgrade", bound: "must be websocket" }],
     });
   }
-  const { courierId, credentialId } = await requireChannelCourier(deps, request, url);
   const [courier] = await deps.sql<{ region: string; shard: number }[]>`
     select region, shard from couriers where id = ${courierId}`;
   if (courier === undefined) throw new ProblemError("ticket.invalid");

@@ -19,19 +19,21 @@ export interface Fix {
  * nothing can be taken at all, because a consumer of the stream is stuck. `unavailable`: Redis is
  * away, and only the newest fix is kept.
  */
-export type FixCode =
-  | "accepted"
-  | "late"
-  | "low_accuracy"
-  | "jump"
-  | "duplicate"
-  | "stale"
-  | "limited"
-  | "outside_region"
-  | "off_shift"
-  | "unknown"
-  | "full"
-  | "unavailable";
+export const FIX_CODES = [
+  "accepted",
+  "late",
+  "low_accuracy",
+  "jump",
+  "duplicate",
+  "stale",
+  "limited",
+  "outside_region",
+  "off_shift",
+  "unknown",
+  "full",
+  "unavailable",
+] as const;
+export type FixCode = (typeof FIX_CODES)[number];
 
 /** The letters by which the script answers; upper case where the phone's clock ran ahead. */
 export const FIX_LETTERS: Readonly<Record<string, FixCode>> = {

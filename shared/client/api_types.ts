@@ -1,5 +1,5 @@
 /**
- * Made by `deno task openapi` from the gateway's routes: do not edit. The shapes of the public API,
+ * Made by `deno task openapi` from the routes: do not edit. The shapes of the public API,
  * and its operations by name.
  */
 
@@ -116,6 +116,37 @@ export interface CategoryCount {
 export interface CategoryCountList {
   readonly items: CategoryCount[];
 }
+
+export type ChannelMessage =
+  | {
+    readonly type: "offers";
+    readonly offers: Offer[];
+  }
+  | {
+    readonly type: "offer.made";
+    readonly offer: Offer;
+  }
+  | {
+    readonly type: "offer.closed";
+    readonly offerId: string;
+    readonly orderId: string;
+    readonly reason: "accepted" | "rejected" | "expired" | "withdrawn";
+  }
+  | {
+    readonly type: "order.status";
+    readonly orderId: string;
+    readonly status: OrderState;
+  }
+  | {
+    readonly type: "assignment.created";
+    readonly orderId: string;
+    readonly assignmentId: string;
+  }
+  | {
+    readonly type: "assignment.ended";
+    readonly orderId: string;
+    readonly reason: string;
+  };
 
 export interface Contact {
   readonly name: string;
@@ -299,6 +330,51 @@ export interface FieldProblem {
   readonly bound: string;
   readonly value?: unknown;
 }
+
+export interface Fix {
+  readonly lat: number;
+  readonly lon: number;
+  readonly accuracyM?: number;
+  readonly headingDeg?: number;
+  readonly speedMps?: number;
+  readonly recordedAt: string;
+}
+
+export interface FixAnswer {
+  readonly accepted: boolean;
+  readonly reason?: FixCode;
+  readonly clamped?: true;
+  readonly degraded?: true;
+}
+
+export interface FixBatch {
+  readonly positions: Fix[];
+}
+
+export interface FixBatchAnswer {
+  readonly accepted: number;
+  readonly results: PointCode[];
+  readonly errors?: {
+    readonly field: string;
+    readonly bound: string;
+    readonly value?: unknown;
+  }[];
+  readonly degraded?: true;
+}
+
+export type FixCode =
+  | "accepted"
+  | "late"
+  | "low_accuracy"
+  | "jump"
+  | "duplicate"
+  | "stale"
+  | "limited"
+  | "outside_region"
+  | "off_shift"
+  | "unknown"
+  | "full"
+  | "unavailable";
 
 export interface JsonWebKeySet {
   readonly keys: {
@@ -627,6 +703,17 @@ export interface OrderStep {
   readonly cashCollectedMinor?: number;
 }
 
+export interface OsmAndForm {
+  readonly id: string;
+  readonly lat?: number;
+  readonly lon?: number;
+  readonly timestamp?: number | string;
+  readonly accuracy?: number;
+  readonly bearing?: number;
+  readonly speed?: number;
+  readonly [name: string]: unknown;
+}
+
 export interface OwnSession {
   readonly id: string;
   readonly createdAt: string;
@@ -637,6 +724,19 @@ export interface OwnSession {
 
 export interface OwnSessionList {
   readonly items: OwnSession[];
+}
+
+export type OwnTracksAnswer = unknown[];
+
+export interface OwnTracksMessage {
+  readonly _type: string;
+  readonly lat?: number;
+  readonly lon?: number;
+  readonly acc?: number;
+  readonly vel?: number;
+  readonly cog?: number;
+  readonly tst?: number;
+  readonly [name: string]: unknown;
 }
 
 export type Page = string;
@@ -730,6 +830,21 @@ export interface Point {
   readonly lat: number;
   readonly lon: number;
 }
+
+export type PointCode =
+  | "accepted"
+  | "late"
+  | "low_accuracy"
+  | "jump"
+  | "duplicate"
+  | "stale"
+  | "limited"
+  | "outside_region"
+  | "off_shift"
+  | "unknown"
+  | "full"
+  | "unavailable"
+  | "malformed";
 
 export interface PositionTicket {
   readonly ticket: string;
@@ -981,6 +1096,87 @@ export interface Ticket {
 export interface TimeWindow {
   readonly startsAt: string;
   readonly endsAt: string;
+}
+
+export interface TraccarMessage {
+  readonly device_id: string;
+  readonly location?: {
+    readonly timestamp?: string;
+    readonly coords?: {
+      readonly latitude: number;
+      readonly longitude: number;
+      readonly accuracy?: number;
+      readonly heading?: number;
+      readonly speed?: number;
+      readonly [name: string]: unknown;
+    };
+    readonly [name: string]: unknown;
+  };
+  readonly [name: string]: unknown;
+}
+
+export type TrackFrame =
+  | {
+    readonly type: "snapshot" | "reset";
+    readonly epoch: string;
+    readonly seq: number;
+    readonly order: TrackedOrder;
+    readonly position: TrackPosition | null;
+  }
+  | {
+    readonly type: "resumed";
+    readonly epoch: string;
+    readonly seq: number;
+    readonly recovered: true;
+  }
+  | {
+    readonly type: "status";
+    readonly epoch: string;
+    readonly seq: number;
+    readonly at: string;
+    readonly version: number;
+    readonly status: OrderState;
+  }
+  | {
+    readonly type: "courier";
+    readonly epoch: string;
+    readonly seq: number;
+    readonly at: string;
+    readonly version: number;
+    readonly courier: TrackedCourier | null;
+  }
+  | {
+    readonly type: "position";
+    readonly epoch: string;
+    readonly seq: number;
+    readonly position: TrackPosition;
+  };
+
+export interface TrackPosition {
+  readonly lat: number;
+  readonly lon: number;
+  readonly accuracyM?: number;
+  readonly headingDeg?: number;
+  readonly speedMps?: number;
+  readonly recordedAt: string;
+}
+
+export interface TrackedCourier {
+  readonly name: string;
+  readonly vehicle: Vehicle;
+}
+
+export interface TrackedOrder {
+  readonly id: string;
+  readonly regionId: string;
+  readonly kind: OrderKind;
+  readonly status: OrderState;
+  readonly version: number;
+  readonly stateTimes: Readonly<Record<string, string>>;
+  readonly pickup: Place;
+  readonly dropoff: Place;
+  readonly estimatedDeliveryAt: string;
+  readonly courier: TrackedCourier | null;
 }
 
 export interface Trip {
@@ -1731,6 +1927,65 @@ export interface ApiOperations {
   readonly getReferenceStyle: {
     readonly answer: string;
   };
+  readonly sendPosition: {
+    readonly body: Fix;
+    readonly answer: FixAnswer;
+  };
+  readonly sendPositions: {
+    readonly body: FixBatch;
+    readonly answer: FixBatchAnswer;
+  };
+  readonly openPositionSocket: {
+    readonly query?: {
+      readonly ticket?: string | undefined;
+    };
+    readonly answer: undefined;
+  };
+  readonly sendOwnTracksMessage: {
+    readonly body: OwnTracksMessage;
+    readonly answer: OwnTracksAnswer;
+  };
+  readonly sendOsmAndPosition: {
+    readonly query?: {
+      readonly id?: string | undefined;
+      readonly lat?: number | undefined;
+      readonly lon?: number | undefined;
+      readonly timestamp?: string | undefined;
+      readonly accuracy?: number | undefined;
+      readonly bearing?: number | undefined;
+      readonly speed?: number | undefined;
+    };
+    readonly answer: undefined;
+  };
+  readonly postOsmAndPosition: {
+    readonly query?: {
+      readonly id?: string | undefined;
+      readonly lat?: number | undefined;
+      readonly lon?: number | undefined;
+      readonly timestamp?: string | undefined;
+      readonly accuracy?: number | undefined;
+      readonly bearing?: number | undefined;
+      readonly speed?: number | undefined;
+    };
+    readonly body: OsmAndForm;
+    readonly answer: undefined;
+  };
+  readonly followOrder: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query?: {
+      readonly ticket?: string | undefined;
+      readonly since?: string | undefined;
+    };
+    readonly answer: string;
+  };
+  readonly openCourierChannel: {
+    readonly query?: {
+      readonly ticket?: string | undefined;
+    };
+    readonly answer: undefined;
+  };
 }
 
 /** Where each operation is. */
@@ -1847,4 +2102,12 @@ export const API_REQUESTS = {
   getDemo: { method: "GET", path: "/api/v1/demo" },
   getReferencePage: { method: "GET", path: "/api/v1/docs" },
   getReferenceStyle: { method: "GET", path: "/api/v1/docs/reference.css" },
+  sendPosition: { method: "POST", path: "/api/v1/courier/location" },
+  sendPositions: { method: "POST", path: "/api/v1/courier/locations" },
+  openPositionSocket: { method: "GET", path: "/api/v1/courier/positions" },
+  sendOwnTracksMessage: { method: "POST", path: "/api/v1/devices/owntracks" },
+  sendOsmAndPosition: { method: "GET", path: "/api/v1/devices/osmand" },
+  postOsmAndPosition: { method: "POST", path: "/api/v1/devices/osmand" },
+  followOrder: { method: "GET", path: "/api/v1/orders/{id}/track" },
+  openCourierChannel: { method: "GET", path: "/api/v1/courier/channel" },
 } as const satisfies Record<keyof ApiOperations, { method: string; path: string }>;

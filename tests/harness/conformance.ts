@@ -1,4 +1,4 @@
-/** Every answer of the gateway in tests, held against what the OpenAPI document says of it. */
+/** Every answer of the API in tests, held against what the OpenAPI document says of it. */
 import assert from "node:assert/strict";
 import {
   type DocumentedResponse,
@@ -67,6 +67,23 @@ export function assertConforms(
     assert.ok(answer.headers.has(name), `the header ${name} is missing: ${seen}`);
   }
   if (method !== "HEAD") assertBody(document, response, answer, seen);
+}
+
+/** @throws AssertionError where a frame of a live connection is not of the named shape. */
+export function assertFrames(
+  document: OpenApiDocument,
+  shape: string,
+  frames: readonly unknown[],
+): void {
+  const schema = document.components.schemas[shape];
+  assert.ok(schema !== undefined, `${shape} is not documented`);
+  for (const frame of frames) {
+    assert.deepEqual(
+      schemaFaults(document, schema, frame, shape),
+      [],
+      JSON.stringify(frame).slice(0, 300),
+    );
+  }
 }
 
 function assertBody(

@@ -29,7 +29,7 @@ import { OrderReads } from "../../services/gateway/order_reads.ts";
 import { PlacementWriter } from "../../services/gateway/write_placements.ts";
 import { createLimits } from "../../services/gateway/middleware/limits.ts";
 import { Zones } from "../../services/gateway/zones.ts";
-import { apiDocument } from "./api_document.ts";
+import { serviceDocument } from "./api_document.ts";
 import { assertConforms } from "./conformance.ts";
 import { insertAccount } from "./fixtures.ts";
 import { scriptsWith } from "./stand_ins.ts";
@@ -148,7 +148,7 @@ export function startGateway(
     call: async (method, path, options = {}) => {
       const response = await app.fetch(requestOf(method, path, options));
       const answer = await checked(`${method} ${path}`, response, options.allowed);
-      assertConforms(await apiDocument(), method, path, answer);
+      assertConforms(await serviceDocument("gateway"), method, path, answer);
       return answer;
     },
     tokenOf,

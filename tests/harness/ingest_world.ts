@@ -13,6 +13,8 @@ import { createIngestMetrics } from "../../services/ingest/metrics.ts";
 import { PrincipalCache } from "../../services/ingest/principal_cache.ts";
 import { FixRecorder } from "../../services/ingest/record_fix.ts";
 import type { Fix } from "shared/availability/fix.ts";
+import { serviceDocument } from "./api_document.ts";
+import { assertConforms } from "./conformance.ts";
 import { bodyOf, CourierIndex } from "./couriers.ts";
 import { insertRegion } from "./fixtures.ts";
 import type { TestStores } from "./stores.ts";
@@ -73,8 +75,17 @@ export class Ingest {
     return (await createSession(this.#stores.sql, accountId)).token;
   }
 
+  /** Every answer is held against what the OpenAPI document says of it. */
   async respond(request: Request): Promise<Response> {
-    return await this.#app.fetch(request);
+    const { method } = request;
+    const { pathname, search } = new URL(request.url);
+    const response = await this.#app.fetch(request);
+    const { status, headers } = response;
+    const text = await response.clone().text();
+    const isJson = /json/.test(headers.get("content-type") ?? "");
+    const answer = { status, headers, text, json: isJson ? JSON.parse(text) : undefined };
+    assertConforms(await serviceDocument("ingest"), method, pathname + search, answer);
+    return response;
   }
 
   async fetch(request: Request): Promise<Answer> {

@@ -14,7 +14,9 @@ import { LiveConnections } from "shared/auth/live_connections.ts";
 import { createTrackerMetrics } from "../../services/tracker/metrics.ts";
 import { projectPartitions } from "../../services/tracker/project_partitions.ts";
 import { TrackLog } from "../../services/tracker/track_log.ts";
+import { serviceDocument } from "./api_document.ts";
 import { Background } from "./background.ts";
+import { assertConforms, assertFrames } from "./conformance.ts";
 import { CourierIndex, fixAt, northOfPickup } from "./couriers.ts";
 import { createDispatchWorld, type DispatchWorld } from "./dispatch_world.ts";
 import { eventually } from "./eventually.ts";
@@ -76,6 +78,19 @@ export class TestTracker implements AsyncDisposable {
     return `${scheme}://127.0.0.1:${this.port}${path}`;
   }
 
+  /** Asks over plain HTTP; the answer is held against what the OpenAPI document says of it. */
+  async ask(path: string, init: RequestInit = {}): Promise<Response> {
+    const response = await fetch(this.url(path), init);
+    const { status, headers } = response;
+    const type = headers.get("content-type") ?? "";
+    // The body of a stream is looked at frame by frame.
+    const text = type === "text/event-stream" ? "" : await response.clone().text();
+    const answer = { status, headers, text, json: type.includes("json") ? JSON.parse(text) : {} };
+    const method = init.method ?? "GET";
+    assertConforms(await serviceDocument("tracker"), method, path, answer);
+    return response;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#subscriber.disconnect();
     await this.#server.shutdown();
@@ -98,6 +113,8 @@ export class TrackerWorld {
   readonly index: CourierIndex;
   readonly #relay: Relay;
   readonly #viewers: (SocketViewer | StreamViewer)[] = [];
+  /** What the OpenAPI document calls the frames of each viewer. */
+  readonly #shapes = new Map<Viewer, string>();
   readonly #projectors: Background[] = [];
   #fixes = 0;
 
@@ -165,6 +182,7 @@ export class TrackerWorld {
     const path = `/api/v1/orders/${orderId}/track?ticket=${ticket}${since}`;
     const viewer = new SocketViewer(tracker.url(path, "ws"));
     this.#viewers.push(viewer);
+    this.#shapes.set(viewer, "TrackFrame");
     return viewer;
   }
 
@@ -176,6 +194,7 @@ export class TrackerWorld {
       { "x-tracking-token": token, ...headers },
     );
     this.#viewers.push(viewer);
+    this.#shapes.set(viewer, "TrackFrame");
     return viewer;
   }
 
@@ -186,6 +205,7 @@ export class TrackerWorld {
     const path = `/api/v1/courier/channel?ticket=${ticket}`;
     const viewer = new SocketViewer(this.tracker.url(path, "ws"));
     this.#viewers.push(viewer);
+    this.#shapes.set(viewer, "ChannelMessage");
     return viewer;
   }
 
@@ -237,6 +257,8 @@ export class TrackerWorld {
   async close(): Promise<void> {
     await Promise.all(this.#viewers.map((viewer) => viewer.close()));
     await this.stopProjectors();
+    const document = await serviceDocument("tracker");
+    for (const [viewer, shape] of this.#shapes) assertFrames(document, shape, viewer.frames);
   }
 }
 

@@ -1,5 +1,6 @@
 /** A courier's WebSocket, as a phone uses it and as an attacker does. */
 import assert from "node:assert/strict";
+import { POSITIONS_PATH } from "shared/live_api/ingest_routes.ts";
 import { createTicket } from "shared/auth/tickets.ts";
 import { endSessions } from "shared/auth/sessions.ts";
 import { withTimeout } from "shared/clock/timeout.ts";
@@ -142,8 +143,10 @@ Deno.test("a browser comes with a ticket, once, from an allowed page", async () 
     const stranger = await openRawSocket(urlOf(server), { authorization: `Bearer ${customer}` });
     assert.equal(stranger.status, 403);
     stranger.connection.close();
-    const plain = await ingest.fetch(new Request(urlOf(server).replace("ws", "http")));
-    assert.equal(plain.status, 422);
+    const url = `http://ingest.test${POSITIONS_PATH}`;
+    assert.equal((await ingest.fetch(new Request(url))).status, 401);
+    const headers = { authorization: `Bearer ${await ingest.token(courierId)}` };
+    assert.equal((await ingest.fetch(new Request(url, { headers }))).status, 422);
   });
 });
 

@@ -9,12 +9,19 @@ import { type Principal, type Role, ROLES } from "shared/auth/principal.ts";
 import { type Scope, SCOPES, SCOPES_OF_ROLE } from "shared/auth/scopes.ts";
 import { createSession } from "shared/auth/sessions.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
+import { operationsOf, serviceOf } from "../../services/gateway/openapi/document.ts";
+import { apiDocument } from "../harness/api_document.ts";
 import { insertAccount } from "../harness/fixtures.ts";
 import { startGateway, type TestGateway } from "../harness/gateway_app.ts";
+import { Ingest } from "../harness/ingest_world.ts";
 import { everything } from "../harness/order_facts.ts";
 import { openTestStores, type TestStores } from "../harness/stores.ts";
+import { TestTracker } from "../harness/tracker_world.ts";
 
 interface Operation {
+  readonly service: string;
+  /** Whether a session opens it; the routes of devices take only keys. */
+  readonly takesSession: boolean;
   readonly method: string;
   readonly path: string;
   readonly roles: readonly Role[];
@@ -23,30 +30,37 @@ interface Operation {
 
 let stores: TestStores;
 let gateway: TestGateway;
+let ingest: Ingest;
+let tracker: TestTracker;
+/** What a session may open. */
 let operations: Operation[];
+/** What only the key of a device opens. */
+let ofDevices: Operation[];
 
 Deno.test.beforeAll(async () => {
   stores = await openTestStores();
   gateway = startGateway(stores);
-  operations = await readOperations();
+  ingest = new Ingest(stores);
+  tracker = await TestTracker.start(stores);
+  const all = await readOperations();
+  operations = all.filter(({ takesSession }) => takesSession);
+  ofDevices = all.filter(({ takesSession }) => !takesSession);
 });
 Deno.test.afterAll(async () => {
   gateway?.close();
+  await tracker?.[Symbol.asyncDispose]();
   await stores?.close();
 });
 
 async function readOperations(): Promise<Operation[]> {
-  const document = JSON.parse((await gateway.call("GET", "/api/v1/openapi.json")).text);
-  return Object.entries<Record<string, Record<string, unknown>>>(document.paths).flatMap((
-    [path, methods],
-  ) =>
-    Object.entries(methods).flatMap(([method, operation]) => {
-      const roles = operation["x-roles"] as Role[] | undefined;
-      if (roles === undefined) return [];
-      const scope = operation["x-scope"] as Operation["scope"];
-      return [{ method: method.toUpperCase(), path: filled(path), roles, scope }];
-    })
-  );
+  return operationsOf(await apiDocument()).flatMap(({ method, path, operation }) => {
+    const roles = operation["x-roles"] as Role[] | undefined;
+    if (roles === undefined) return [];
+    const scope = operation["x-scope"] as Operation["scope"];
+    const takesSession = (operation.security ?? []).some((entry) => "session" in entry);
+    const service = serviceOf(operation);
+    return [{ service, takesSession, method, path: filled(path), roles, scope }];
+  });
 }
 
 /** A path with an id that nothing has: what is allowed finds nothing, and nothing is changed. */
@@ -54,13 +68,21 @@ function filled(path: string): string {
   return path.replaceAll(/\{\w+\}/g, uuidv7());
 }
 
-async function codeOf({ method, path }: Operation, token?: string): Promise<string> {
-  const answer = await gateway.call(method, path, {
-    token,
-    // Not even an object: it must not be looked at before the caller is.
-    ...(method === "GET" || method === "DELETE" ? {} : { body: "[]" }),
-  });
-  return `${answer.status} ${answer.json?.["code"] ?? ""}`.trim();
+async function codeOf({ service, method, path }: Operation, token?: string): Promise<string> {
+  // Not even an object: it must not be looked at before the caller is.
+  const body = method === "GET" || method === "DELETE" ? {} : { body: "[]" };
+  if (service === "gateway") {
+    const answer = await gateway.call(method, path, { token, ...body });
+    return `${answer.status} ${answer.json?.["code"] ?? ""}`.trim();
+  }
+  const headers = new Headers({ "content-type": "application/json" });
+  if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
+  const init = { method, headers, ...body };
+  const response = service === "ingest"
+    ? await ingest.respond(new Request(`http://ingest.test${path}`, init))
+    : await tracker.ask(path, init);
+  const text = await response.text();
+  return `${response.status} ${text.startsWith("{") ? JSON.parse(text).code : ""}`.trim();
 }
 
 async function assertEach(
@@ -145,10 +167,34 @@ Deno.test("who is named gets through: the answer is about the request, not about
   }
 });
 
-Deno.test("every scope but that of ingest opens some route to some role", () => {
+Deno.test("every scope opens some route to some role", () => {
   const used = new Set(operations.map(({ scope }) => scope));
-  // Positions go to ingest.
-  const elsewhere = new Set<Scope>(["positions:write"]);
-  const unused = SCOPES.filter((scope) => !used.has(scope) && !elsewhere.has(scope));
-  assert.deepEqual(unused, []);
+  assert.deepEqual(SCOPES.filter((scope) => !used.has(scope)), []);
 });
+
+Deno.test("what is for devices is closed to sessions, other roles and keys without the scope", async () => {
+  assert.ok(ofDevices.length > 2);
+  for (const operation of ofDevices) {
+    for (const role of ROLES) {
+      const accountId = await insertAccount(stores.sql, role);
+      const { token } = await createSession(stores.sql, accountId);
+      assert.equal(await codeOfDevice(operation, token), "401 auth.required", operation.path);
+      for (const scope of SCOPES_OF_ROLE[role]) {
+        const key = { accountId, name: "x", mode: "live", scopes: [scope] } as const;
+        const { text } = await insertApiKey(stores.sql, key);
+        const code = await codeOfDevice(operation, text);
+        const what = `${role}'s key with ${scope} ${operation.method} ${operation.path}`;
+        if (role !== "courier") assert.equal(code, "403 auth.forbidden", what);
+        else if (scope !== operation.scope) assert.equal(code, "403 auth.scope_missing", what);
+        else assert.doesNotMatch(code, /^40[13]/, what);
+      }
+    }
+  }
+});
+
+/** Asks with the key where the device's app has it. */
+async function codeOfDevice(operation: Operation, key: string): Promise<string> {
+  const isInField = operation.path.endsWith("/osmand");
+  const path = isInField ? `${operation.path}?id=${encodeURIComponent(key)}` : operation.path;
+  return await codeOf({ ...operation, path }, isInField ? undefined : key);
+}

@@ -1,5 +1,6 @@
 /** Who may follow a track or a channel, and what a client may do to the process. */
 import assert from "node:assert/strict";
+import { createSession } from "shared/auth/sessions.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { newOrder } from "../harness/dispatch_world.ts";
 import { eventually } from "../harness/eventually.ts";
@@ -24,7 +25,7 @@ async function ask(
   path: string,
   init: RequestInit = {},
 ): Promise<Answer> {
-  const response = await fetch(world.tracker.url(path), init);
+  const response = await world.tracker.ask(path, init);
   const { status, headers } = response;
   if (headers.get("content-type") === "text/event-stream") {
     await response.body?.cancel();
@@ -134,7 +135,10 @@ Deno.test("the tracker answers other routes, methods and a channel without an up
     const post = { method: "POST" };
     await assertRefused(ask(world, trackPath(uuidv7()), post), 405, "route.method_not_allowed");
     const channel = "/api/v1/courier/channel";
-    await assertRefused(ask(world, channel), 422, "request.invalid");
+    await assertRefused(ask(world, channel), 401, "auth.required");
+    const { token } = await createSession(world.sql, courierId);
+    const headers = { authorization: `Bearer ${token}` };
+    await assertRefused(ask(world, channel, { headers }), 422, "request.invalid");
     const url = world.tracker.url(channel);
     const track = await world.ticket({ kind: "track", orderId: uuidv7() });
     const stranger = await world.ticket({ kind: "courier_channel", courierId: uuidv7() });
@@ -180,7 +184,7 @@ Deno.test("broken and unasked frames of a client hurt nobody else", async () => 
       socket.connection.close();
     }
     await eventually("they are gone", async () => await openConnections(world) === 1);
-    const body = { type: "status", status: "confirmed" };
+    const body = { type: "status", at: new Date().toISOString(), version: 2, status: "confirmed" };
     const frame = { kind: "status", version: 2, body } as const;
     await world.tracker.trackLog.append(PARTITION, orderId, frame);
     await viewer.until(2);
@@ -201,12 +205,11 @@ Deno.test("a viewer who does not read is let go, and the others are not held up"
       let version = 1;
       await eventually("the lazy one is let go", async () => {
         for (let frame = 0; frame < 10; frame++) {
-          const body = { type: "status", status: "preparing", pad };
-          await world.tracker.trackLog.append(PARTITION, orderId, {
-            kind: "status",
-            version: ++version,
-            body,
-          });
+          version++;
+          const courier = { name: pad, vehicle: "bicycle" };
+          const body = { type: "courier", at: new Date().toISOString(), version, courier };
+          const kind = "courier";
+          await world.tracker.trackLog.append(PARTITION, orderId, { kind, version, body });
         }
         const { values } = await world.tracker.metrics.slowClosed.get();
         return (values[0]?.value ?? 0) > 0;
@@ -241,7 +244,8 @@ Deno.test("fifty sockets share one subscribing connection to Redis", async () =>
     for (const viewer of viewers) await viewer.until(1);
     assert.deepEqual(await ours(), { all: before.all, subscribed: 1 });
     for (const orderId of orders) {
-      const body = { type: "status", status: "confirmed" };
+      const at = new Date().toISOString();
+      const body = { type: "status", at, version: 2, status: "confirmed" };
       const frame = { kind: "status", version: 2, body } as const;
       await world.tracker.trackLog.append(PARTITION, orderId, frame);
     }

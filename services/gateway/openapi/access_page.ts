@@ -10,7 +10,8 @@ with every scope and every kind of credential: a role without a mark is answered
 (\`auth.required\`). What is allowed here but is somebody else's answers 404.
 
 A scope narrows API keys; \`any\` is every key, \`session\` none: a person has to be signed in. Whoever
-has an order's tracking link may do what is marked \`link\` for that order.
+has an order's tracking link may do what is marked \`link\` for that order. What is under
+\`/api/v1/devices\` takes only keys, as the app of a device has one.
 `;
 
 /** The text of the page, formatted as \`deno fmt\` has it. */

@@ -10,7 +10,7 @@ import {
 } from "./document.ts";
 
 const HEAD = `/**
- * Made by \`deno task openapi\` from the gateway's routes: do not edit. The shapes of the public API,
+ * Made by \`deno task openapi\` from the routes: do not edit. The shapes of the public API,
  * and its operations by name.
  */
 `;
@@ -178,13 +178,14 @@ function groupLines(
 
 function answerText(document: OpenApiDocument, operation: PlacedOperation["operation"]): string {
   const texts = Object.entries(responsesOf(document, operation))
-    .filter(([status]) => Number(status) < 300)
+    // 101 opens a WebSocket: it is no answer.
+    .filter(([status]) => Number(status) >= 200 && Number(status) < 300)
     .map(([, { content = {} }]) => {
       const media = content["application/json"];
       if (media === undefined) return Object.keys(content).length > 0 ? "string" : "undefined";
       return typeText(media.schema, "    ");
     });
-  return [...new Set(texts)].join(" | ");
+  return texts.length === 0 ? "undefined" : [...new Set(texts)].join(" | ");
 }
 
 function key(name: string): string {

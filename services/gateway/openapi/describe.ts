@@ -30,6 +30,8 @@ import {
 import { type Example, ID } from "./example.ts";
 import { IDENTITY_EXAMPLES } from "./identity_examples.ts";
 import { LOCATION_EXAMPLES } from "./location_examples.ts";
+import { LIVE_EXAMPLES } from "./live_examples.ts";
+import { addLiveRoutes } from "./live_routes.ts";
 import { OPERATION_IDS, TAGS } from "./operation_ids.ts";
 import { ORDER_EXAMPLES } from "./order_examples.ts";
 import { REFERENCE_EXAMPLES, registerReferencePaths } from "./reference_paths.ts";
@@ -43,6 +45,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   ...COURIER_EXAMPLES,
   ...LOCATION_EXAMPLES,
   ...REFERENCE_EXAMPLES,
+  ...LIVE_EXAMPLES,
 };
 
 const DESCRIPTION = "Dispatch for last-mile delivery: orders, couriers, live tracking.\n\n" +
@@ -50,7 +53,9 @@ const DESCRIPTION = "Dispatch for last-mile delivery: orders, couriers, live tra
   "JSON, and unknown fields are refused. Times are ISO 8601 in UTC, money is an integer in the " +
   "currency's minor unit. Lists with a `nextCursor` are continued by sending it as `cursor`. " +
   "Refusals are RFC 9457 problems: `code` never changes its meaning, and `x-problem-codes` of an " +
-  "answer lists the codes that it may have. Within /api/v1 nothing is removed or narrowed.";
+  "answer lists the codes that it may have. Within /api/v1 nothing is removed or narrowed.\n\n" +
+  "Positions go to the ingest service and live tracks come from the tracker: `servers` of an " +
+  "operation says where it is answered, where that is not the gateway.";
 
 /** What any operation may answer. */
 const ALWAYS: readonly ProblemCode[] = ["internal", "service.unavailable"];
@@ -184,6 +189,7 @@ export function describeApi(app: OpenAPIHono<GatewayEnv>): OpenApiDocument {
       license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
     },
   })));
+  addLiveRoutes(generated);
   const document = hoistEnums(hoistLists(generated));
   document.servers = [{ url: "/", description: "The gateway that serves this document" }];
   document.tags = TAGS.map((tag) => ({ ...tag }));
@@ -205,7 +211,8 @@ export function describeApi(app: OpenAPIHono<GatewayEnv>): OpenApiDocument {
 function addRefusals(document: OpenApiDocument, operation: Operation): void {
   const declared = Object.values(responsesOf(document, operation))
     .flatMap((response) => response["x-problem-codes"] ?? []) as ProblemCode[];
-  const body = operation.requestBody === undefined ? [] : WITH_BODY;
+  const isOwn = operation.servers === undefined;
+  const body = isOwn && operation.requestBody !== undefined ? WITH_BODY : [];
   const all = refusals([...declared, ...body, ...ALWAYS]);
   for (const [status, { description, "x-problem-codes": codes }] of Object.entries(all)) {
     operation.responses[status] = {
@@ -290,9 +297,12 @@ function addHeaders(document: OpenApiDocument, operation: Operation): void {
   const isIdempotent = (operation.parameters ?? []).some((parameter) =>
     "$ref" in parameter && parameter.$ref.endsWith("/IdempotencyKey")
   );
-  const isLimited = operation.responses["429"] !== undefined;
+  const isOwn = operation.servers === undefined;
+  const isLimited = isOwn && operation.responses["429"] !== undefined;
   for (const [status, response] of Object.entries(responsesOf(document, operation))) {
-    const names: (keyof typeof HEADERS)[] = ["RequestId"];
+    const names: (keyof typeof HEADERS)[] = [];
+    // Ten thousand positions a second are answered without one, and a stream has no end to name.
+    if (isOwn || Number(status) >= 400) names.push("RequestId");
     if (isIdempotent && Number(status) < 300) names.push("IdempotentReplayed");
     if (status === "429" || status === "503") names.push("RetryAfter");
     if (isLimited && (Number(status) < 300 || status === "429")) names.push(...RATE_LIMIT_HEADERS);

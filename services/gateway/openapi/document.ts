@@ -29,12 +29,21 @@ export interface DocumentedResponse {
   "x-problem-codes"?: readonly string[];
 }
 
+/** Where operations are answered. */
+export interface Server {
+  readonly url: string;
+  readonly description: string;
+  readonly variables?: Record<string, { readonly default: string; readonly description: string }>;
+}
+
 export interface Operation {
   operationId?: string;
   readonly tags?: readonly string[];
   readonly summary?: string;
   readonly description?: string;
   security?: Record<string, readonly string[]>[];
+  /** Set where another service than the gateway answers. */
+  readonly servers?: readonly Server[];
   readonly parameters?: (Parameter | Reference)[];
   readonly requestBody?: {
     readonly required?: boolean;
@@ -48,7 +57,7 @@ export interface Operation {
 export interface OpenApiDocument {
   readonly openapi: string;
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
-  servers?: { url: string; description: string }[];
+  servers?: Server[];
   tags?: { name: string; description: string }[];
   readonly paths: Record<string, Record<string, Operation>>;
   readonly components: {
@@ -77,6 +86,20 @@ export function operationsOf(document: OpenApiDocument): PlacedOperation[] {
       return { name: `${method} ${path}`, method, path, operation };
     })
   );
+}
+
+/** Who answers an operation. */
+export function serviceOf({ servers }: Operation): string {
+  return /^\{(\w+)Url\}$/.exec(servers?.[0]?.url ?? "")?.[1] ?? "gateway";
+}
+
+/** The operations that one service answers, with all shapes. */
+export function documentOf(document: OpenApiDocument, service: string): OpenApiDocument {
+  const paths = Object.entries(document.paths).map(([path, methods]) => {
+    const own = Object.entries(methods).filter(([, one]) => serviceOf(one) === service);
+    return [path, Object.fromEntries(own)] as const;
+  });
+  return { ...document, paths: Object.fromEntries(paths) };
 }
 
 /** The schema itself where it is only a reference. @throws Error when it leads nowhere. */

@@ -14,6 +14,7 @@ import {
   type PlacedOperation,
   responsesOf,
   schemaNameOf,
+  serviceOf,
 } from "./document.ts";
 import { descriptionOf, escaped, paragraphs, typeHtml } from "./schema_html.ts";
 
@@ -95,15 +96,20 @@ function accessText(operation: Operation): string {
   const roles = operation["x-roles"];
   const scope = operation["x-scope"];
   if (roles === undefined) return "Needs no credential.";
+  const service = serviceOf(operation);
+  const where = service === "gateway" ? "" : ` Answered by the ${service} service.`;
+  const schemes = (operation.security ?? []).flatMap((entry) => Object.keys(entry));
+  if (!schemes.includes("session")) {
+    return `For ${roles.join(", ")}. Takes only the key of a device.${where}`;
+  }
   const keys = scope === "none"
     ? "no API key and no access token: a session"
     : scope === "any"
     ? "any API key"
     : `an API key with <code>${escaped(scope ?? "")}</code>`;
-  const byLink = (operation.security ?? []).some((entry) => "trackingLink" in entry)
-    ? " Also with the order's tracking link."
-    : "";
-  return `For ${roles.join(", ")}. Takes ${keys}.${byLink}`;
+  const byLink = schemes.includes("trackingLink") ? " Also with the order's tracking link." : "";
+  const byTicket = schemes.includes("ticket") ? " Also with a ticket." : "";
+  return `For ${roles.join(", ")}. Takes ${keys}.${byLink}${byTicket}${where}`;
 }
 
 function parametersHtml(parameters: readonly Parameter[]): string {
