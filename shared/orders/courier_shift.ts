@@ -1,5 +1,5 @@
 /**
- * A courier comes online, pauses, goes offline or falls silent.
+ * A courier comes online, pauses, goes offline, falls silent or is suspended.
  *
  * Contract: all of a courier's orders (assigned or offered) are locked before the courier's own
  * row, in id order. They are looked up before the locks, so they are looked up again under the
@@ -19,8 +19,8 @@ import { withdrawAssignment } from "./withdraw_assignment.ts";
 
 /** A courier is marked silent when nothing was heard of it for this long. */
 const SILENT_AFTER_MS = 2 * 60_000;
-/** Alerts that end when the courier is heard again. */
-const ENDS_WITH_SILENCE = ["courier_silent", "courier_lost"];
+/** Alerts that end when the courier is back. */
+const ENDS_WITH_ABSENCE = ["courier_silent", "courier_lost", "courier_suspended"];
 
 /** New work can slip in only while the courier is available, so a second attempt nearly always wins. */
 const MAX_ATTEMPTS = 5;
@@ -37,8 +37,12 @@ export async function goOnlineIn(tx: Tx, courierId: string): Promise<Outcome<Cou
 
 async function resume(tx: Tx, { courier, assigned }: LockedWork): Promise<Outcome<CourierRow>> {
   const { activeAssignments, capacity } = courier;
+  // Read under the courier's lock: a request that was let in before the suspension comes too late.
+  const [account] = await tx<{ suspendedAt: Date | null }[]>`
+    select suspended_at from accounts where id = ${courier.id}`;
+  if (account !== undefined && account.suspendedAt !== null) return refuse("account.suspended");
   for (const order of assigned) {
-    if (order.attention === null || !ENDS_WITH_SILENCE.includes(order.attention)) continue;
+    if (order.attention === null || !ENDS_WITH_ABSENCE.includes(order.attention)) continue;
     const change = new OrderChange(tx, order, deedOfCourier(courier));
     change.clearAttention();
     await change.save();
@@ -134,6 +138,36 @@ export async function markSilent(sql: Sql, courierId: string): Promise<boolean> 
   return outcome.ok;
 }
 
+/**
+ * The courier's account was suspended in this transaction: it leaves at once. Orders not picked up
+ * are dispatched again as after any other lost courier; what it carries stays with it until a
+ * dispatcher, who is told, gives it to another.
+ *
+ * @throws WorkChangedError to be tried again; `retryOnNewWork` does.
+ */
+export async function suspendCourierIn(tx: Tx, courierId: string, deed: Deed): Promise<void> {
+  await inLockedWork(tx, courierId, async (inner, work) => {
+    for (const order of work.assigned.filter((candidate) => isCarried(candidate.status))) {
+      const change = new OrderChange(inner, order, deed);
+      change.raiseAttention("courier_suspended");
+      await change.save();
+    }
+    if (work.courier.status === "offline") return succeed(work.courier);
+    return await leave(inner, work, { reason: "courier_suspended", deed });
+  });
+}
+
+/** Runs a transaction that uses one of the above, anew while new work comes in between. */
+export async function retryOnNewWork<T>(run: () => Promise<T>): Promise<T> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof WorkChangedError) || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
 interface LockedWork {
   readonly courier: CourierRow;
   /** Orders with an active assignment of the courier, locked. */
@@ -152,13 +186,7 @@ async function withLockedWork<T>(
   courierId: string,
   decide: (tx: Tx, work: LockedWork) => Promise<Outcome<T>>,
 ): Promise<Outcome<T>> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      return await sql.begin((tx) => inLockedWork(tx, courierId, decide));
-    } catch (error) {
-      if (!(error instanceof WorkChangedError) || attempt === MAX_ATTEMPTS) throw error;
-    }
-  }
+  return await retryOnNewWork(() => sql.begin((tx) => inLockedWork(tx, courierId, decide)));
 }
 
 async function inLockedWork<T>(
@@ -196,7 +224,7 @@ async function findWork(tx: Tx, courierId: string): Promise<Map<string, "assigne
 }
 
 interface Leaving {
-  readonly reason: "courier_offline" | "courier_silent";
+  readonly reason: "courier_offline" | "courier_silent" | "courier_suspended";
   readonly deed: Deed;
 }
 

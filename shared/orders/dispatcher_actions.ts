@@ -82,7 +82,7 @@ export interface Reassignment extends DispatcherAction {
 
 /**
  * Gives an order to a named courier: one that waits, one that another courier has not picked up,
- * or one whose courier has been away for ten minutes with the goods. Repeating it gives the same
+ * or one whose courier has been away for ten minutes with the goods or is suspended. Repeating it gives the same
  * assignment.
  */
 export async function reassignOrder(
@@ -114,10 +114,10 @@ async function refuseOrder(
   if (isDispatchable(order.kind, order.status)) return undefined;
   if (!isCarried(order.status) || courierId === undefined) return notAllowed(order, "reassign");
   const [row] = await tx<{ isAway: boolean }[]>`
-    select status = 'offline' and status_changed_at <=
-        clock_timestamp() - ${REASSIGN_AFTER_MS - SILENT_AFTER_MS} * interval '1 millisecond'
+    select c.status = 'offline' and (a.suspended_at is not null or c.status_changed_at <=
+        clock_timestamp() - ${REASSIGN_AFTER_MS - SILENT_AFTER_MS} * interval '1 millisecond')
         as is_away
-    from couriers where id = ${courierId}`;
+    from couriers c join accounts a on a.id = c.id where c.id = ${courierId}`;
   if (row?.isAway === true) return undefined;
   const minutes = REASSIGN_AFTER_MS / 60_000;
   return refuse(

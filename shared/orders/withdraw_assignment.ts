@@ -8,6 +8,7 @@ import type { OrderRow } from "./rows.ts";
 export type WithdrawReason =
   | "courier_offline"
   | "courier_silent"
+  | "courier_suspended"
   | "pickup_overdue"
   | "unassigned";
 

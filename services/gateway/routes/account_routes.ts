@@ -3,6 +3,7 @@ import { audit } from "shared/audit/audit.ts";
 import { revokeApiKeys } from "shared/auth/api_keys.ts";
 import { ROLES } from "shared/auth/principal.ts";
 import { endSessions } from "shared/auth/sessions.ts";
+import { retryOnNewWork, suspendCourierIn } from "shared/orders/courier_shift.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import { access, principalOf } from "../access.ts";
@@ -68,7 +69,10 @@ function suspension(name: string, summary: string) {
   });
 }
 
-const suspend = suspension("suspend", "Suspend an account: its sessions and API keys end");
+const suspend = suspension(
+  "suspend",
+  "Suspend an account: its sessions and API keys end, a courier leaves",
+);
 const reinstate = suspension("reinstate", "Let a suspended account sign in again");
 
 /** Accounts, as admins manage them. */
@@ -110,20 +114,25 @@ export function accountRoutes(deps: GatewayDeps) {
 /** What ended stays ended: who is reinstated signs in again and makes new keys. */
 async function change(deps: GatewayDeps, c: GatewayContext, id: string, isSuspended: boolean) {
   if (id === principalOf(c).accountId) throw new ProblemError("account.own");
-  const { account, ended } = await deps.sql.begin(async (tx) => {
-    const account = await setSuspended(tx, id, isSuspended);
-    if (account === undefined) throw new ProblemError("account.not_found");
-    if (!account.changed) return { account, ended: [] };
-    const ended = isSuspended ? await endSessions(tx, id) : [];
-    const keys = isSuspended ? await revokeApiKeys(tx, id) : [];
-    await audit(tx, {
-      ...auditedBy(c),
-      action: isSuspended ? "account.suspended" : "account.reinstated",
-      subject: { kind: "account", id },
-      details: { sessionsEnded: ended.length, keysRevoked: keys.length },
-    });
-    return { account, ended };
-  });
+  const { account, ended } = await retryOnNewWork(() =>
+    deps.sql.begin(async (tx) => {
+      const account = await setSuspended(tx, id, isSuspended);
+      if (account === undefined) throw new ProblemError("account.not_found");
+      if (!account.changed) return { account, ended: [] };
+      const ended = isSuspended ? await endSessions(tx, id) : [];
+      const keys = isSuspended ? await revokeApiKeys(tx, id) : [];
+      await audit(tx, {
+        ...auditedBy(c),
+        action: isSuspended ? "account.suspended" : "account.reinstated",
+        subject: { kind: "account", id },
+        details: { sessionsEnded: ended.length, keysRevoked: keys.length },
+      });
+      if (isSuspended && account.role === "courier") {
+        await suspendCourierIn(tx, id, { role: "dispatcher", accountId: principalOf(c).accountId });
+      }
+      return { account, ended };
+    })
+  );
   await deps.credentials.sessions.forget(ended);
   return accountJson(account);
 }

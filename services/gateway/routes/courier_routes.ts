@@ -90,6 +90,7 @@ function shift(name: string, summary: string) {
         "courier.not_found",
         "courier.carrying",
         "courier.off_shift",
+        "account.suspended",
       ),
     },
   });

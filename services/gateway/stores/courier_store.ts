@@ -205,7 +205,8 @@ export async function readStats(sql: Queryable, courierId: string): Promise<Cour
         count(*) filter (where end_reason = 'delivered') as delivered
       from assignments, since
       where courier_id = ${courierId} and ended_at >= since.at and end_reason in ('delivered',
-        'courier_offline', 'courier_silent', 'pickup_overdue', 'reassigned', 'returned', 'failed')
+        'courier_offline', 'courier_silent', 'courier_suspended', 'pickup_overdue', 'reassigned',
+        'returned', 'failed')
     ), rated as (
       select count(*)::integer as ratings, avg(stars)::float8 as average
       from ratings where subject = 'courier' and subject_id = ${courierId}
