@@ -4,11 +4,12 @@
  */
 import type { Log } from "shared/log/log.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
-import { ProblemError, problemResponse } from "shared/problem/problem.ts";
+import { type ProblemCode, ProblemError, problemResponse } from "shared/problem/problem.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { currentTrace, inTrace, traceId } from "shared/trace/trace.ts";
 import { isUnavailable } from "shared/service/unavailable.ts";
 import { type AddressBlock, clientAddressOf } from "shared/addresses/client_address.ts";
+import { presentedCredential } from "./presented_credential.ts";
 
 /** One request, as the routes see it. */
 export interface RequestContext {
@@ -24,7 +25,22 @@ export interface RequestContext {
   route: string;
   /** Ids for the log line, such as orderId. */
   readonly ids: Record<string, string>;
+  /** Why the request was refused, where it was; set by `errorResponse`. */
+  refusedFor?: ProblemCode;
 }
+
+/** Refusals that say: you are not who you say, or you may not. */
+const AUTH_FAILURES: ReadonlySet<ProblemCode> = new Set([
+  "auth.required",
+  "auth.invalid_credentials",
+  "auth.password_wrong",
+  "auth.too_many_attempts",
+  "auth.forbidden",
+  "auth.scope_missing",
+  "auth.session_required",
+  "account.suspended",
+  "ticket.invalid",
+]);
 
 export interface ServeOptions {
   readonly log: Log;
@@ -51,6 +67,7 @@ export function serveRequests(
     const startedAtMs = performance.now();
     // Read before the routes run: an upgraded request no longer answers.
     const { method } = request;
+    const credential = presentedCredential(request);
     const forwardedFor = request.headers.get("x-forwarded-for");
     const requestId = uuidv7();
     const context: RequestContext = {
@@ -69,6 +86,10 @@ export function serveRequests(
     const { route } = context;
     options.metrics.httpRequests.inc({ method, route, status: String(response.status) });
     options.metrics.httpDuration.observe({ method, route }, durationMs / 1000);
+    const code = context.refusedFor;
+    if (code !== undefined && AUTH_FAILURES.has(code)) {
+      options.metrics.authFailures.inc({ code, credential });
+    }
     context.log.info("request", {
       method,
       route,
@@ -98,6 +119,7 @@ async function answer(
 /** Turns whatever a route threw into a problem; strangers never see an error's message. */
 export function errorResponse(error: unknown, context: RequestContext): Response {
   if (error instanceof ProblemError) {
+    context.refusedFor = error.code;
     return problemResponse(error.code, error.extras, context.requestId);
   }
   const { route } = context;

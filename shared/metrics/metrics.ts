@@ -9,6 +9,8 @@ export interface Metrics {
   /** Finished HTTP requests, by route template (never by path: labels are bounded). */
   readonly httpRequests: Counter<"method" | "route" | "status">;
   readonly httpDuration: Histogram<"method" | "route">;
+  /** Refusals of who asks, by problem code and by the form of the credential (both bounded). */
+  readonly authFailures: Counter<"code" | "credential">;
   /** Errors nobody awaited. Each is a bug; the process goes on. */
   readonly unhandledErrors: Counter;
 }
@@ -32,6 +34,12 @@ export function createMetrics(service: string): Metrics {
       help: "Time from request to response headers",
       labelNames: ["method", "route"],
       buckets: DURATION_BUCKETS_S,
+      registers: [registry],
+    }),
+    authFailures: new Counter({
+      name: "auth_failures_total",
+      help: "Requests refused for who asks, by problem code and kind of credential",
+      labelNames: ["code", "credential"],
       registers: [registry],
     }),
     unhandledErrors: new Counter({

@@ -344,3 +344,30 @@ Deno.test("a wrong password and an unknown e-mail get the same answer after one 
     counting.close();
   }
 });
+
+Deno.test("refusals of who asks are counted by code and kind of credential, and nothing of them is in a label", async () => {
+  const count = async () => {
+    const { values } = await gateway.deps.metrics.authFailures.get();
+    return new Map(
+      values.map(({ labels, value }) => [`${labels.code} ${labels.credential}`, value]),
+    );
+  };
+  const kim = await register();
+  const before = await count();
+  await gateway.call("GET", "/api/v1/me");
+  await gateway.call("GET", "/api/v1/me", { token: "nobody's" });
+  await logIn(kim.email, "a wrong password");
+  await gateway.call("GET", "/api/v1/admin/accounts", { token: kim.token });
+  assert.equal((await gateway.call("GET", "/api/v1/me", { token: kim.token })).status, 200);
+  const after = await count();
+  const counted = [...after].map(([kind, value]) =>
+    [kind, value - (before.get(kind) ?? 0)] as const
+  )
+    .filter(([, more]) => more > 0);
+  assert.deepEqual(Object.fromEntries(counted), {
+    "auth.required none": 1,
+    "auth.required session": 1,
+    "auth.invalid_credentials none": 1,
+    "auth.forbidden session": 1,
+  });
+});
