@@ -1,6 +1,6 @@
 /**
- * Whatever the OpenAPI document calls wrong is refused by every operation, before anything is
- * written: the requests are made from the document's own examples, spoiled in one place each.
+ * Whatever the OpenAPI document calls wrong is refused by every operation of the gateway, before
+ * anything is written: the requests are made from the document's own examples, spoiled in one place each.
  */
 import assert from "node:assert/strict";
 import type { Role } from "shared/auth/principal.ts";
@@ -13,7 +13,7 @@ import {
   parametersOf,
   type PlacedOperation,
 } from "../../services/gateway/openapi/document.ts";
-import { apiDocument } from "../harness/api_document.ts";
+import { serviceDocument } from "../harness/api_document.ts";
 import type { Answer } from "../harness/gateway_app.ts";
 import {
   closeGatewayWorld,
@@ -27,7 +27,8 @@ import { openTestStores } from "../harness/stores.ts";
 const SEED = Number(Deno.env.get("BAD_INPUT_SEED") ?? Date.now() % 1_000_000);
 /** Requests to one operation; the seed says which of all that are wrong. */
 const MAX_REQUESTS = 40;
-const document = await apiDocument();
+// What ingest refuses is in tests of its own.
+const document = await serviceDocument("gateway");
 const operations = operationsOf(document);
 
 let world: GatewayWorld;

@@ -160,17 +160,17 @@ Deno.test("without Redis readers load for themselves after one short wait, and s
   await using link = new RedisLink(stores.redisUrl);
   const redis = connectRedis(link.url, { name: "cache", log: silentLog });
   await startRedis(redis);
-  const cache = new Cache({ ...stores, redis });
+  // It stands still, so that Redis is left alone for as long as the readers need.
+  const cache = new Cache({ ...stores, redis, now: () => 0 });
   try {
     await redis.ping();
     link.freeze();
     const { state, load } = thing();
+    await cache.read(KIND, "another", load);
     const startedMs = performance.now();
     const gate = new Gate();
     const slowly = () => gate.passed().then(load);
     const reading = Array.from({ length: 20 }, () => cache.read(KIND, "b", slowly));
-    // All have given Redis up when the one after them has.
-    await cache.read(KIND, "another", load);
     gate.open();
     const reads = await Promise.all(reading);
     console.log(`20 reads without Redis took ${(performance.now() - startedMs).toFixed(1)} ms`);

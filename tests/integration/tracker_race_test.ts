@@ -10,7 +10,7 @@ const ROUNDS = 300;
 const LANES = 6;
 const FRAMES_EACH = 4;
 
-/** Appends positions as fast as Redis answers; the n-th says n. */
+/** Appends positions as fast as Redis answers; the n-th goes at n m/s. */
 async function publishUntil(
   signal: AbortSignal,
   world: TrackerWorld,
@@ -18,7 +18,8 @@ async function publishUntil(
 ): Promise<void> {
   const { trackLog } = world.tracker;
   for (let n = 1; !signal.aborted; n++) {
-    const body = { type: "position", position: { n } };
+    const position = { lat: 57.7, lon: 11.9, speedMps: n, recordedAt: "2026-01-01T00:00:00.000Z" };
+    const body = { type: "position", position };
     const isAppended = await trackLog.append(PARTITION, orderId, {
       kind: "position",
       version: n,
@@ -28,11 +29,11 @@ async function publishUntil(
   }
 }
 
-/** Every frame that says n has the number that the log gave to n. */
+/** Every frame of n m/s has the number that the log gave to n. */
 function assertContent(viewer: SocketViewer): void {
   for (const { type, seq, position } of viewer.frames) {
     if (type === "resumed" || position === null) continue;
-    assert.equal((position as { n: number }).n, seq, `${type} ${seq}`);
+    assert.equal((position as { speedMps: number }).speedMps, seq, `${type} ${seq}`);
   }
 }
 
