@@ -1,3 +1,4 @@
+import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
@@ -14,7 +15,7 @@ import { quotaRefusal } from "./middleware/limits.ts";
 import { limitHeaders } from "./middleware/rate_limit_headers.ts";
 import { httpCache, PRIVATE } from "./middleware/http_cache.ts";
 import { KnownPaths } from "./middleware/known_paths.ts";
-import { createRoutes, type GatewayApp, type GatewayContext } from "./http.ts";
+import { createRoutes, type GatewayApp, type GatewayContext, type GatewayEnv } from "./http.ts";
 import { hasBody } from "./request_body.ts";
 import { accountRoutes } from "./routes/account_routes.ts";
 import { apiKeyRoutes } from "./routes/api_key_routes.ts";
@@ -110,7 +111,7 @@ function useMiddleware(app: GatewayApp, deps: GatewayDeps): void {
       headers.set(name, value);
     }
     c.env.context.route = routePath(c, -1);
-    if (!c.res.headers.has("cache-control")) c.header("cache-control", PRIVATE);
+    if (!headers.has("cache-control")) headers.set("cache-control", PRIVATE);
   });
   if (deps.corsOrigins.length > 0) {
     app.use("/api/*", cors({ origin: [...deps.corsOrigins], maxAge: 600 }));
@@ -135,14 +136,20 @@ function useMiddleware(app: GatewayApp, deps: GatewayDeps): void {
   app.use("/api/*", (c, next) => (large.get(c.req.path) ?? usual)(c, next));
 }
 
-function limitBody(maxBytes: number) {
-  return bodyLimit({
-    maxSize: maxBytes,
-    onError: (c) =>
-      problemResponse("request.too_large", {
-        detail: `Cannot read the body: it must be <= ${maxBytes} bytes`,
-      }, (c.env as { context: RequestContext }).context.requestId),
-  });
+function limitBody(maxBytes: number): MiddlewareHandler<GatewayEnv> {
+  const refuse = (c: Context) =>
+    problemResponse("request.too_large", {
+      detail: `Cannot read the body: it must be <= ${maxBytes} bytes`,
+    }, (c.env as { context: RequestContext }).context.requestId);
+  const counted = bodyLimit({ maxSize: maxBytes, onError: refuse });
+  return async (c, next) => {
+    const { headers } = c.req.raw;
+    const length = headers.get("content-length");
+    // The framework's way looks at `body` first, which makes a stream of what the server has whole.
+    if (length === null || headers.has("transfer-encoding")) return await counted(c, next);
+    if (Number(length) > maxBytes) return refuse(c);
+    await next();
+  };
 }
 
 /** No such path, or not with this method. */

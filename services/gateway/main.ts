@@ -40,7 +40,7 @@ await runService({
     const sql = connectSql(config.DATABASE_URL, { applicationName: "gateway", max: 10 });
     onStop("postgres", () => sql.end({ timeout: 2 }));
     await requireSchema(sql, SCHEMA_VERSION);
-    const redis = connectRedis(config.REDIS_URL, { name: "gateway", log });
+    const redis = connectRedis(config.REDIS_URL, { name: "gateway", log, isPipelined: true });
     onStop("redis", () => Promise.resolve(redis.disconnect()));
     await startRedis(redis);
     const hasher = new PasswordHasher();

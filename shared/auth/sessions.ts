@@ -1,4 +1,5 @@
 import { withTimeout } from "shared/clock/timeout.ts";
+import { Gather } from "shared/gather/gather.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { RedisKeys } from "shared/redis/keys.ts";
@@ -130,18 +131,45 @@ export async function findSessionEnd(sql: Queryable, id: string): Promise<Date |
   return row?.expiresAt;
 }
 
+/** A session as Postgres knows it. */
+interface FoundSession {
+  readonly accountId: string;
+  readonly role: Role;
+  readonly sessionId: string;
+  /** How long it goes on. */
+  readonly restMs: number;
+}
+
+const LOOK_UPS = { name: "sessions", maxGroup: 100, maxCalls: 2 };
+
+async function findSessions(
+  sql: Sql,
+  hashes: readonly Uint8Array[],
+): Promise<(FoundSession | undefined)[]> {
+  const rows = await sql<(FoundSession & { tokenHash: Uint8Array })[]>`
+    select s.token_hash, a.id as account_id, a.role, s.id as session_id,
+      (extract(epoch from s.expires_at - clock_timestamp()) * 1000)::float8 as rest_ms
+    from sessions s join accounts a on a.id = s.account_id
+    where s.token_hash = any(${[...hashes]}::bytea[]) and s.expires_at > clock_timestamp()
+      and a.suspended_at is null`;
+  const found = new Map(rows.map((row) => [hexOf(row.tokenHash), row]));
+  return hashes.map((hash) => found.get(hexOf(hash)));
+}
+
 /** Looks sessions up: Redis first, Postgres behind it (and alone where Redis is away). */
 export class Sessions {
   readonly #sql: Sql;
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
   readonly #log: Log;
+  readonly #lookUps: Gather<Uint8Array, FoundSession | undefined>;
 
   constructor(deps: { sql: Sql; redis: Redis; keys: RedisKeys; log: Log }) {
     this.#sql = deps.sql;
     this.#redis = deps.redis;
     this.#keys = deps.keys;
     this.#log = deps.log;
+    this.#lookUps = new Gather(LOOK_UPS, (hashes) => findSessions(deps.sql, hashes));
   }
 
   /** The owner of a valid token; undefined for any other text. */
@@ -152,14 +180,7 @@ export class Sessions {
     if (cached === ENDED) return undefined;
     const known = typeof cached === "string" ? parsePrincipal(cached) : undefined;
     if (known !== undefined) return known;
-    const [found] = await this.#sql<
-      { accountId: string; role: Role; sessionId: string; restMs: number }[]
-    >`
-      select a.id as account_id, a.role, s.id as session_id,
-        (extract(epoch from s.expires_at - clock_timestamp()) * 1000)::float8 as rest_ms
-      from sessions s join accounts a on a.id = s.account_id
-      where s.token_hash = ${hash} and s.expires_at > clock_timestamp()
-        and a.suspended_at is null`;
+    const found = await this.#lookUps.ask(hash);
     if (found === undefined) return undefined;
     const { accountId, role, sessionId, restMs } = found;
     const principal: Principal = {

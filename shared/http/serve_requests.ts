@@ -131,13 +131,17 @@ export function errorResponse(error: unknown, context: RequestContext): Response
   return problemResponse("internal", {}, context.requestId);
 }
 
+/** Statuses that have no body (Fetch §2.2.3, "null body status"). */
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
+
 /** Counts the bytes of bodies that are whole; streams and upgrades pass untouched. */
 async function measured(response: Response): Promise<{ response: Response; bytes: number | null }> {
-  const type = response.headers.get("content-type") ?? "";
-  const isStream = type.startsWith("text/event-stream");
-  if (response.status === 101 || isStream) return { response, bytes: null };
-  if (response.body === null) return { response, bytes: 0 };
-  const body = await response.arrayBuffer();
   const { status, headers } = response;
-  return { response: new Response(body, { status, headers }), bytes: body.byteLength };
+  const isStream = headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+  if (status === 101 || isStream) return { response, bytes: null };
+  // Without a look at `body`: that makes a stream of what is a text, to be read piece by piece.
+  if (BODILESS.has(status)) return { response, bytes: 0 };
+  const body = await response.arrayBuffer();
+  const { byteLength: bytes } = body;
+  return { response: new Response(bytes === 0 ? null : body, { status, headers }), bytes };
 }

@@ -20,6 +20,9 @@ const CODES = new Set([
   "57P03",
 ]);
 
+/** Of ioredis, of `withTimeout`, and of `Gather` where too many wait. */
+const NAMES = new Set(["MaxRetriesPerRequestError", "TimeoutError", "GatherFullError"]);
+
 /** What the drivers of Postgres and Redis say without a code. */
 const MESSAGES = new RegExp(
   "^(Stream isn't writeable|Connection is closed|Command timed out|Socket timeout" +
@@ -31,7 +34,7 @@ const MESSAGES = new RegExp(
 /** Whether an error of a store will pass by itself, so that the same work may succeed later. */
 export function isUnavailable(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
-  if (error.name === "MaxRetriesPerRequestError" || error.name === "TimeoutError") return true;
+  if (NAMES.has(error.name)) return true;
   if ("code" in error && CODES.has(String(error.code))) return true;
   return MESSAGES.test(error.message);
 }

@@ -211,7 +211,7 @@ Deno.test("losing Redis gives nobody a fresh quota", async () => {
 
 Deno.test("without Redis the limit of this process holds, counted from what Postgres knows", async () => {
   await using link = new RedisLink(world.stores.redisUrl);
-  const redis = connectRedis(link.url, { name: "limits", log: silentLog });
+  const redis = connectRedis(link.url, { name: "limits", log: silentLog, isPipelined: true });
   await startRedis(redis);
   try {
     const three = { orders: { ...TEST_LIMITS.orders, max: 3 } };

@@ -113,7 +113,7 @@ Deno.test("what cannot be had without Redis says so: tickets answer 503 and not 
 
 Deno.test("a session from before the outage works during it, and a logout during it ends its session", async () => {
   await using link = new RedisLink(world.stores.redisUrl);
-  const wired = connectRedis(link.url, { name: "wired", log: silentLog });
+  const wired = connectRedis(link.url, { name: "wired", log: silentLog, isPipelined: true });
   await startRedis(wired);
   const gateway = gatewayWith(wired);
   try {
@@ -140,7 +140,7 @@ Deno.test("a session from before the outage works during it, and a logout during
 
 Deno.test("a Redis that has gone silent delays an order by its command time-outs and no more", async () => {
   await using link = new RedisLink(world.stores.redisUrl);
-  const wired = connectRedis(link.url, { name: "silent", log: silentLog });
+  const wired = connectRedis(link.url, { name: "silent", log: silentLog, isPipelined: true });
   await startRedis(wired);
   const gateway = gatewayWith(wired);
   try {

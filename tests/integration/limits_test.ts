@@ -160,7 +160,7 @@ Deno.test("the wait after attempts doubles, and early ones do not lengthen it", 
 
 Deno.test("without Redis each process decides alone at once, bounded, and says so", async () => {
   await using link = new RedisLink(stores.redisUrl);
-  const redis = connectRedis(link.url, { name: "limits", log: silentLog });
+  const redis = connectRedis(link.url, { name: "limits", log: silentLog, isPipelined: true });
   await startRedis(redis);
   const heard: Verdict[] = [];
   const away = new Limiter({ ...stores, redis, onVerdict: (verdict) => void heard.push(verdict) });

@@ -78,7 +78,8 @@ export function httpCache(cache: Cache): MiddlewareHandler<GatewayEnv> {
     const rule = isRead ? PUBLIC_ROUTES[routePath(c, -1)] : undefined;
     if (rule?.keptMs === undefined) await next();
     else await answerFromCache(c, next, { cache, keptMs: rule.keptMs });
-    if (rule === undefined || c.res.status !== 200) c.header("cache-control", PRIVATE);
+    // On the answer itself: the framework's way makes a new answer of it, and a stream of its text.
+    if (rule === undefined || c.res.status !== 200) c.res.headers.set("cache-control", PRIVATE);
     else await describePublic(c, rule);
   };
 }
