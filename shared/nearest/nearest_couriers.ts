@@ -55,9 +55,7 @@ export interface NearestCourier {
 export function fits(profile: CourierProfile, filter: CourierFilter): boolean {
   const { vehicles, skills, minRating, minFreeCapacity, fleet } = filter;
   if (vehicles !== undefined && !vehicles.includes(profile.vehicle)) return false;
-  if (skills !== undefined && !skills.every((skill) => profile.skills.includes(skill))) {
-    return false;
-  }
+  for (const skill of skills ?? []) if (!profile.skills.includes(skill)) return false;
   if (minRating !== undefined && Math.fround(profile.rating) < Math.fround(minRating)) return false;
   const free = profile.capacity - profile.activeAssignments;
   if (minFreeCapacity !== undefined && free < minFreeCapacity) return false;
