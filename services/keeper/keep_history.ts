@@ -12,8 +12,11 @@ import { parsePositionsEntry, PositionRecorder } from "./position_recorder.ts";
 const GROUP = "history";
 /** Rows are written in batches: a commit per entry would cost Postgres more than the rows do. */
 const LINGER_MS = 1_000;
-/** Some 200 entries come each second of ten thousand fixes; after an outage more at once. */
-const READ_COUNT = 500;
+/**
+ * Some 200 entries come each second of ten thousand fixes. More at once would hold the process up for
+ * too long: of 200 fixes each they take a fifth of a second.
+ */
+const READ_COUNT = 250;
 const SETTLE_MS = 5_000;
 
 export interface KeepHistoryOptions {

@@ -13,6 +13,7 @@
  */
 import { parseStreamedCouriers, type StreamedCourier } from "shared/availability/streamed_fixes.ts";
 import { type Clock, SYSTEM_CLOCK } from "shared/clock/clock.ts";
+import { isUuid } from "shared/ids/uuid.ts";
 import type { Lease } from "shared/lease/lease.ts";
 import { readGeneration } from "shared/redis/generation.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -90,8 +91,10 @@ export class PositionRecorder {
   /** Rows of moments in between have a partition. */
   #ensuredFromMs = Infinity;
   #ensuredToMs = -Infinity;
-  /** Whether a write failed: it may have been committed all the same. */
-  #isUnsure = false;
+  /** Rows of a resume that are not written yet. */
+  #owed = new PositionRows();
+  /** While it is not known what stands in Postgres: before it was read, and after a failed write. */
+  #isUnsure = true;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: RecorderOptions) {
@@ -110,13 +113,19 @@ export class PositionRecorder {
   }
 
   async #resume(): Promise<void> {
-    const { sql, redis, stream, place } = this.#options;
     this.#tracks.clear();
+    this.#owed = new PositionRows();
+    this.#isUnsure = true;
     this.#progress = { generation: 0, entryId: "0-0" };
     this.#refreshAtMs = -Infinity;
     await this.#refresh();
-    const progress = await findProgress(sql, place);
-    if (progress === undefined || progress.generation !== this.#progress.generation) return;
+    const progress = await findProgress(this.#options.sql, this.#options.place);
+    if (progress?.generation === this.#progress.generation) await this.#readBack(progress);
+    this.#isUnsure = false;
+  }
+
+  async #readBack(progress: Progress): Promise<void> {
+    const { redis, stream } = this.#options;
     this.#progress = progress;
     const sinceMs = Math.max(0, Number.parseInt(progress.entryId) - WARM_MS);
     let from = `${sinceMs}-0`;
@@ -134,7 +143,7 @@ export class PositionRecorder {
   async #findRows(couriers: readonly StreamedCourier[], sinceMs: number): Promise<void> {
     const unknown = new Set<string>();
     for (const { courierId } of couriers) {
-      if (!this.#tracks.has(courierId)) unknown.add(courierId);
+      if (!this.#tracks.has(courierId) && isUuid(courierId)) unknown.add(courierId);
     }
     if (unknown.size === 0) return;
     const nowMs = this.#clock.nowMs();
@@ -146,8 +155,12 @@ export class PositionRecorder {
     }
   }
 
-  /** What came after the newest row of each courier made no row, and makes none now. */
+  /**
+   * What came after the newest row of each courier made no row, and makes none now, unless the courier
+   * carries meanwhile and did not then: such a row goes with the next ones.
+   */
   #replay(courier: StreamedCourier): void {
+    const sink = sinkOf(this.#owed, courier.courierId);
     const track = this.#tracks.get(courier.courierId);
     if (track?.row === undefined) return;
     for (const fix of courier.fixes) {
@@ -157,8 +170,8 @@ export class PositionRecorder {
         track.newest = fix;
         track.isCarrying = this.#isCarrying(courier);
       } else if (fix.recordedAtMs > Math.max(track.row.recordedAtMs, track.markedAtMs)) {
-        setCarrying(track, this.#isCarrying(courier), () => {});
-        sampleFix(track, fix, () => {});
+        setCarrying(track, this.#isCarrying(courier), sink);
+        sampleFix(track, fix, sink);
       }
     }
   }
@@ -172,14 +185,14 @@ export class PositionRecorder {
   async record(entries: readonly PositionsEntry[]): Promise<void> {
     await this.#inTurn(async () => {
       if (this.#isUnsure) await this.#resume();
-      this.#isUnsure = false;
       await this.#refresh();
       const fresh = entries.filter(({ id }) => compareIds(id, this.#progress.entryId) > 0);
       const last = fresh.at(-1);
       if (last === undefined) return;
       const draft: Draft = new Map();
-      const rows = new PositionRows();
+      const rows = this.#owed;
       let fixes = 0;
+      this.#isUnsure = true;
       for (const { couriers } of fresh) {
         for (const courier of couriers) fixes += this.#sample(draft, rows, courier);
       }
@@ -202,7 +215,7 @@ export class PositionRecorder {
       if (this.#isUnsure) return;
       const nowMs = this.#clock.nowMs();
       const draft: Draft = new Map();
-      const rows = new PositionRows();
+      const rows = this.#owed;
       const forgotten: string[] = [];
       let excess = this.#tracks.size - MAX_TRACKS;
       for (const [courierId, known] of this.#tracks) {
@@ -213,7 +226,10 @@ export class PositionRecorder {
         if (silentMs >= FORGET_AFTER_MS || excess > 0) forgotten.push(courierId);
         excess--;
       }
-      if (rows.count > 0) await this.#write({ rows, fixes: 0, entryId: this.#progress.entryId });
+      if (rows.count > 0) {
+        this.#isUnsure = true;
+        await this.#write({ rows, fixes: 0, entryId: this.#progress.entryId });
+      }
       for (const [courierId, track] of draft) this.#tracks.set(courierId, track);
       for (const courierId of forgotten) this.#tracks.delete(courierId);
     });
@@ -272,10 +288,13 @@ export class PositionRecorder {
     try {
       metrics.historyRows.inc(await writeHistory(sql, lease, { place, rows, fixes, progress }));
     } catch (error) {
-      this.#isUnsure = true;
+      // A partition may have been dropped since it was made.
+      this.#ensuredFromMs = Infinity;
       throw error;
     }
     this.#progress = progress;
+    this.#owed = new PositionRows();
+    this.#isUnsure = false;
   }
 
   async #ensurePartitions({ span }: PositionRows): Promise<void> {
@@ -288,10 +307,16 @@ export class PositionRecorder {
   }
 }
 
+/** None where the entry is junk: it was parked when it was read. */
 function couriersOf(flat: readonly string[]): StreamedCourier[] {
   const fields: Record<string, string> = {};
   for (let at = 0; at + 1 < flat.length; at += 2) fields[flat[at] ?? ""] = flat[at + 1] ?? "";
-  return parseStreamedCouriers(fields);
+  try {
+    return parseStreamedCouriers(fields);
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof SyntaxError) return [];
+    throw error;
+  }
 }
 
 function sinkOf(rows: PositionRows, courierId: string) {

@@ -106,9 +106,14 @@ export async function startHistory(
 
 const LEASE = `consumer:history:${PARTITION}`;
 
+/** Lets the lease of a dead owner end now. */
+export async function expireHistoryLease(sql: Sql): Promise<void> {
+  await expireLease(sql, LEASE);
+}
+
 /** The lease of the history; the owner before is taken to be dead. */
 export async function takeHistoryLease(sql: Sql): Promise<Lease> {
-  await expireLease(sql, LEASE);
+  await expireHistoryLease(sql);
   const lease = await takeLease(sql, LEASE, "the test");
   if (lease === undefined) throw new Error("the lease of the history is held");
   return lease;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { Registry } from "prom-client";
 import { createSeededRandom } from "shared/city/seeded_random.ts";
 import type { Clock } from "shared/clock/clock.ts";
@@ -14,6 +15,7 @@ import { eventually } from "../harness/eventually.ts";
 import { insertCourier, insertRegion, REGION } from "../harness/fixtures.ts";
 import {
   appendEntry,
+  expireHistoryLease,
   historyOf,
   isHistoryDone,
   progressOf,
@@ -27,6 +29,7 @@ import type { TestStores } from "../harness/stores.ts";
 import { withStores } from "../harness/with_stores.ts";
 
 const START: Point = { lat: 57.7, lon: 11.95 };
+const PROCESS = fileURLToPath(new URL("../harness/history_process.ts", import.meta.url));
 const PLACE = { region: REGION, shard: 0 };
 
 /** A ride with a fix each second that bends now and then. */
@@ -222,6 +225,56 @@ Deno.test("no fix is lost or sampled twice, whatever breaks between owners (seed
   });
 });
 
+Deno.test("a process that is killed in the middle loses nothing and doubles nothing (seeded)", async () => {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  console.log(`seed ${seed}`);
+  const random = createSeededRandom(seed);
+  await withStores(async (stores) => {
+    const { sql, databaseUrl, redisUrl, prefix } = stores;
+    await insertRegion(sql);
+    const couriers = await Promise.all(Array.from({ length: 20 }, () => insertCourier(sql)));
+    const startMs = Date.now() - 400_000;
+    const rides = couriers.map((_, index) => ride(seed + index, 300, startMs));
+    const start = () =>
+      new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--quiet", PROCESS, databaseUrl, redisUrl, prefix],
+        stdin: "null",
+        stdout: "inherit",
+        stderr: "inherit",
+      }).spawn();
+    let owner = start();
+    try {
+      for (let second = 0; second < 300; second++) {
+        const sent: Sent[] = couriers.flatMap((courierId, index) => {
+          const fix = rides[index]?.[second];
+          return fix === undefined ? [] : [{ courierId, status: "busy" as const, fixes: [fix] }];
+        });
+        await appendEntry(stores, sent, startMs + second * 1_000);
+        if (second % 60 !== 59) continue;
+        const wanted = (second - Math.floor(random() * 55)) * couriers.length;
+        await eventually("it has come some way", async () => {
+          return ((await progressOf(sql))?.fixes ?? 0) >= wanted;
+        }, 20_000);
+        owner.kill("SIGKILL");
+        await owner.status;
+        await expireHistoryLease(sql);
+        owner = start();
+      }
+      await eventually("everything is acknowledged", () => isHistoryDone(stores), 20_000);
+    } finally {
+      owner.kill("SIGKILL");
+      await owner.status;
+    }
+    const rows = await Promise.all(couriers.map((id) => historyOf(sql, id)));
+    assert.equal((await progressOf(sql))?.fixes, 300 * couriers.length);
+    await sql`delete from courier_positions`;
+    await sql`delete from position_progress`;
+    const calm = await startRecorder(stores);
+    await calm.record(await entriesOf(stores));
+    assert.deepEqual(rows, await Promise.all(couriers.map((id) => historyOf(sql, id))));
+  });
+});
+
 Deno.test("an owner that was stopped and continued writes nothing", async () => {
   await withStores(async (stores) => {
     await insertRegion(stores.sql);
@@ -301,6 +354,28 @@ Deno.test("the history goes on when Redis was wiped, also where its ids begin an
   }
 });
 
+Deno.test("a row has its partition although that was dropped since it was made", async () => {
+  await withStores(async (stores) => {
+    await insertRegion(stores.sql);
+    const courierId = await insertCourier(stores.sql);
+    const nowMs = Date.now();
+    const recorder = await startRecorder(stores);
+    const record = async (agoH: number) => {
+      const fix = { ...START, recordedAtMs: nowMs - agoH * 3_600_000 };
+      const id = await appendEntry(stores, [{ courierId, fixes: [fix] }], Date.now());
+      const entries = (await entriesOf(stores)).filter((entry) => entry.id === id);
+      // As the consumer does: what fails is tried again.
+      await recorder.record(entries).catch(() => recorder.record(entries));
+      return (await historyOf(stores.sql, courierId)).length;
+    };
+    assert.equal(await record(80), 1);
+    const tomorrow = new Date(nowMs + 86_400_000);
+    await stores.sql`select drop_position_partitions('free', ${tomorrow}::date)`;
+    assert.equal(await record(79), 1);
+    assert.equal(await record(0), 2);
+  });
+});
+
 Deno.test("an entry that is junk is parked, and those around it are recorded", async () => {
   await withStores(async (stores) => {
     await insertRegion(stores.sql);
@@ -320,5 +395,8 @@ Deno.test("an entry that is junk is parked, and those around it are recorded", a
     await owner.stop();
     const parked = await stores.sql<{ consumer: string }[]>`select consumer from parked_events`;
     assert.deepEqual(parked.map(({ consumer }) => consumer), ["history", "history"]);
+    // Whoever takes over reads it again, and is not held up by it.
+    const next = await startRecorder(stores);
+    assert.equal(next.trackCount, 1);
   });
 });
