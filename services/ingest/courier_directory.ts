@@ -6,6 +6,7 @@ import type { CourierStatus } from "shared/orders/rows.ts";
 import { type Partition, partitionOf } from "shared/redis/keys.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import type { Vehicle } from "shared/streets/vehicle.ts";
+import { QueueFullError } from "./fix_batcher.ts";
 
 /** What every fix of a courier is judged by. */
 export interface CourierEntry {
@@ -33,7 +34,19 @@ const REMEMBER_MS = 10 * 60_000;
 
 const METRES_PER_DEGREE = Math.PI / 180 * EARTH_RADIUS_M;
 
+/** In one statement; some milliseconds. */
+const MAX_READ = 500;
+/** Who wait for one; each is a request that is under way. */
+const MAX_WAITING = 20_000;
+
+interface Waiting {
+  readonly courierId: string;
+  resolve(facts: CourierFacts | undefined): void;
+  reject(error: unknown): void;
+}
+
 interface CourierRow {
+  readonly id: string;
   readonly region: string;
   readonly shard: number;
   readonly status: CourierStatus;
@@ -51,6 +64,8 @@ export class CourierDirectory {
   readonly #speed: number;
   readonly #now: () => number;
   readonly #remembered = new Map<string, { readonly entry: CourierEntry; untilMs: number }>();
+  readonly #waiting: Waiting[] = [];
+  #isReading = false;
 
   /** @param speed how much faster the demo's couriers move. */
   constructor(sql: Sql, speed = 1, now: () => number = () => performance.now()) {
@@ -81,23 +96,57 @@ export class CourierDirectory {
     }
   }
 
-  /** The courier as Postgres has it now. */
-  async read(courierId: string): Promise<CourierFacts | undefined> {
-    const [row] = await this.#sql<CourierRow[]>`
-      select c.region, c.shard, c.status, c.version, c.vehicle, r.area, p.lat, p.lon, p.recorded_at
+  /**
+   * The courier as Postgres has it now. Who asks while a statement is under way goes into the next
+   * one, so that thousands of phones that come at once cost a few statements.
+   *
+   * @throws QueueFullError at the bound, and what Postgres throws.
+   */
+  read(courierId: string): Promise<CourierFacts | undefined> {
+    if (this.#waiting.length >= MAX_WAITING) {
+      return Promise.reject(new QueueFullError(`couriers to look up must be <= ${MAX_WAITING}`));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ courierId, resolve, reject });
+      if (!this.#isReading) void this.#readWaiting();
+    });
+  }
+
+  /** Never rejects: a failure goes to those whom it concerns. */
+  async #readWaiting(): Promise<void> {
+    this.#isReading = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MAX_READ);
+      try {
+        const facts = await this.#readMany(batch.map(({ courierId }) => courierId));
+        for (const { courierId, resolve } of batch) resolve(facts.get(courierId));
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#isReading = false;
+  }
+
+  async #readMany(courierIds: readonly string[]): Promise<Map<string, CourierFacts>> {
+    const rows = await this.#sql<CourierRow[]>`
+      select c.id, c.region, c.shard, c.status, c.version, c.vehicle, r.area, p.lat, p.lon,
+        p.recorded_at
       from couriers c join regions r on r.id = c.region
         left join courier_last_positions p on p.courier_id = c.id
-      where c.id = ${courierId}`;
-    if (row === undefined) return undefined;
+      where c.id = any(${[...courierIds]}::uuid[])`;
+    return new Map(rows.map((row) => [row.id, this.#factsOf(row)]));
+  }
+
+  #factsOf(row: CourierRow): CourierFacts {
+    const { id, lat, lon, recordedAt } = row;
     const entry: CourierEntry = {
-      id: courierId,
+      id,
       partition: partitionOf(row.region, row.shard),
       maxSpeedMps: MAX_SPEED_MPS[row.vehicle] * this.#speed,
       bounds: withMargin(boundsOf(row.area.map(([lat, lon]) => ({ lat, lon })))),
     };
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
-    this.#remembered.set(courierId, { entry, untilMs: this.#now() + REMEMBER_MS });
-    const { lat, lon, recordedAt } = row;
+    this.#remembered.set(id, { entry, untilMs: this.#now() + REMEMBER_MS });
     const lastFix = lat === null || lon === null || recordedAt === null
       ? undefined
       : { lat, lon, recordedAtMs: recordedAt.getTime() };

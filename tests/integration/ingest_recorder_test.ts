@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { CourierDirectory } from "../../services/ingest/courier_directory.ts";
 import { fixAt, northOfPickup, PICKUP } from "../harness/couriers.ts";
 import { insertCourier } from "../harness/fixtures.ts";
 import { Ingest, withIngest } from "../harness/ingest_world.ts";
@@ -76,5 +77,28 @@ Deno.test("LastPositions keeps the newest accepted fix of each courier in Postgr
       speedMps: 7.5,
       recordedAt: new Date(newest.recordedAtMs),
     }]);
+  });
+});
+
+Deno.test("CourierDirectory looks up a thousand couriers at once in a few statements, each for itself", async () => {
+  await withIngest(async ({ stores }) => {
+    const ids = await Promise.all(
+      Array.from({ length: 30 }, () => insertCourier(stores.sql, { status: "busy" })),
+    );
+    let statements = 0;
+    const counted = new Proxy(stores.sql, {
+      apply(sql, self, args) {
+        statements++;
+        return Reflect.apply(sql, self, args);
+      },
+    });
+    const directory = new CourierDirectory(counted);
+    const strangers = Array.from({ length: 970 }, () => crypto.randomUUID());
+    const found = await Promise.all([...ids, ...strangers].map((id) => directory.read(id)));
+    assert.deepEqual(found.slice(0, 30).map((facts) => facts?.entry.id), ids);
+    assert.deepEqual(new Set(found.slice(30)), new Set([undefined]));
+    assert.ok(statements <= 3, `${statements} statements`);
+    await stores.sql`update couriers set status = 'paused', version = 9 where id = ${ids[0] ?? ""}`;
+    assert.equal((await directory.read(ids[0] ?? ""))?.status, "paused", "nothing is remembered");
   });
 });
