@@ -91,7 +91,13 @@ function requireScope({ credential }: Principal, { scope }: AccessRule): void {
       }`,
     });
   }
-  if (credential.kind !== "api_key" || scope === "any" || credential.scopes.includes(scope)) return;
+  if (credential.kind !== "api_key") return;
+  if (credential.orderId !== undefined) {
+    throw new ProblemError("auth.scope_missing", {
+      detail: "Cannot do this: the key belongs to a device: it sends the positions of one order",
+    });
+  }
+  if (scope === "any" || credential.scopes.includes(scope)) return;
   throw new ProblemError("auth.scope_missing", {
     detail: `Cannot do this: the key's scopes must include ${scope}: they are ${
       credential.scopes.join(", ")

@@ -25,6 +25,7 @@ import { authRoutes } from "./routes/auth_routes.ts";
 import { courierRoutes } from "./routes/courier_routes.ts";
 import { courierShiftRoutes } from "./routes/courier_shift_routes.ts";
 import { courierWorkRoutes } from "./routes/courier_work_routes.ts";
+import { deviceKeyRoutes } from "./routes/device_key_routes.ts";
 import { dispatcherRoutes } from "./routes/dispatcher_routes.ts";
 import { merchantOrderRoutes } from "./routes/merchant_order_routes.ts";
 import { locationRoutes } from "./routes/location_routes.ts";
@@ -76,6 +77,7 @@ export function createApp(deps: GatewayDeps): Gateway {
       trackTicketRoutes(deps),
       positionRoutes(deps),
       locationRoutes(deps),
+      deviceKeyRoutes(deps),
       merchantOrderRoutes(deps),
       courierRoutes(deps),
       courierShiftRoutes(deps),

@@ -92,6 +92,9 @@ export const newApiKeySchema = z.strictObject({
   }).optional(),
 }).openapi("NewApiKey");
 
+/** For a device that travels with an order; what it may do and how long is given. */
+export const newDeviceKeySchema = z.strictObject({ name }).openapi("NewDeviceKey");
+
 /** Text that is no date has its own problem. */
 function isInReach(expiresAt: string): boolean {
   const restMs = Date.parse(expiresAt) - Date.now();

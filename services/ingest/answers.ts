@@ -38,7 +38,7 @@ function refusalOf(code: PointCode | undefined, recorded: Recorded): ProblemErro
       return new ProblemError("courier.not_found");
     case "limited":
       return new ProblemError("limit.exceeded", {
-        detail: "Cannot record a position: a courier may send 1 a second, and 120 at once",
+        detail: "Cannot record a position: 1 a second may be sent, and 120 at once",
         retryAfterS: retryAfterS(recorded),
       });
     default:

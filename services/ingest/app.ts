@@ -27,11 +27,18 @@ import { postOwnTracks, takeOsmAnd } from "./device_routes.ts";
 import type { IngestMetrics } from "./metrics.ts";
 import { readPlainFix } from "./parse_fix.ts";
 import { openPositionsSocket } from "./positions_socket.ts";
-import { MAX_BATCH_BYTES, MAX_FIX_BYTES, postMany, postOne } from "./post_positions.ts";
+import type { ParcelRecorder } from "./parcel_recorder.ts";
+import {
+  MAX_BATCH_BYTES,
+  MAX_FIX_BYTES,
+  postMany,
+  postOne,
+  type Sender,
+} from "./post_positions.ts";
 import type { PrincipalCache } from "./principal_cache.ts";
 import { parseJson, readText } from "./read_body.ts";
 import type { FixRecorder, Recorded } from "./record_fix.ts";
-import { requireCourier, requireSender } from "./require_courier.ts";
+import { deviceOf, requireSender } from "./require_courier.ts";
 
 /** Each route and its methods. */
 const METHODS = methodsByPath(INGEST_ROUTES);
@@ -41,6 +48,7 @@ const JSON_HEADERS = { headers: [["content-type", "application/json"]] } satisfi
 
 export interface IngestDeps {
   readonly recorder: FixRecorder;
+  readonly parcels: ParcelRecorder;
   readonly principals: PrincipalCache;
   readonly connections: LiveConnections;
   readonly redis: Redis;
@@ -143,21 +151,34 @@ async function answer(
   context: RequestContext,
   { path, begun }: { readonly path: string; readonly begun: Begun | undefined },
 ): Promise<Response> {
-  const { recorder } = deps;
   const findPrincipal = (token: string) => deps.principals.find(token);
-  if (path === OWNTRACKS_PATH) {
-    return await postOwnTracks({ recorder, findPrincipal }, request, context);
-  }
-  if (path === OSMAND_PATH) return await takeOsmAnd({ recorder, findPrincipal }, request, context);
+  const senderOf = (principal: Principal | undefined) => requireAnySender(deps, principal, context);
+  if (path === OWNTRACKS_PATH) return await postOwnTracks({ findPrincipal, senderOf }, request);
+  if (path === OSMAND_PATH) return await takeOsmAnd({ findPrincipal, senderOf }, request);
   if (path === POSITIONS_PATH) return await openSocket(deps, request, context);
-  const { accountId: courierId } = await requireCourier(request, findPrincipal);
-  context.ids["courierId"] = courierId;
+  const token = bearerToken(request.headers.get("authorization"));
+  const sender = senderOf(token === undefined ? undefined : await findPrincipal(token));
   if (begun?.failure !== undefined) throw problemOf(begun.failure, context.log);
   if (begun?.recorded !== undefined) return answerOne(begun.recorded);
   const maxBytes = path === LOCATION_PATH ? MAX_FIX_BYTES : MAX_BATCH_BYTES;
   const input = parseJson(begun?.text ?? await readText(request, maxBytes));
-  const sender = { courierId, recorder, log: context.log };
   return path === LOCATION_PATH ? await postOne(sender, input) : await postMany(sender, input);
+}
+
+/** A courier, or a device that travels with an order. @throws ProblemError for anybody else. */
+function requireAnySender(
+  { recorder, parcels }: IngestDeps,
+  principal: Principal | undefined,
+  { ids, log }: RequestContext,
+): Sender {
+  const device = deviceOf(principal);
+  if (device !== undefined) {
+    ids["orderId"] = device.orderId;
+    return { log, record: (fixes) => parcels.record(device, fixes) };
+  }
+  const { accountId } = requireSender(principal);
+  ids["courierId"] = accountId;
+  return { log, record: (fixes) => recorder.record(accountId, fixes) };
 }
 
 /** A courier's WebSocket: by a ticket in the URL (browsers), or a token in the header (apps). */

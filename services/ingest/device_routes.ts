@@ -1,11 +1,11 @@
 /**
  * Phone apps of others, which know no sessions: each sends the key of its device (an API key of the
- * courier with `positions:write`), as the password of Basic authentication or in its own field.
+ * courier with `positions:write`, or one that is bound to an order), as the password of Basic
+ * authentication or in its own field.
  */
 import { isApiKey } from "shared/auth/api_keys.ts";
 import type { Principal } from "shared/auth/principal.ts";
 import { bearerToken } from "shared/auth/sessions.ts";
-import type { Log } from "shared/log/log.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import { answerOne } from "./answers.ts";
 import {
@@ -17,33 +17,27 @@ import {
 } from "./device_formats.ts";
 import { MAX_FIX_BYTES, record } from "./post_positions.ts";
 import { parseJson, readText } from "./read_body.ts";
-import type { FixRecorder } from "./record_fix.ts";
-import { requireSender } from "./require_courier.ts";
+import type { Sender } from "./post_positions.ts";
 
 /** What a device can do nothing about: it is told that all is well, or it would repeat for ever. */
 const NOT_TO_BE_REPEATED = new Set(["courier.off_shift", "courier.not_found"]);
 
 export interface DeviceDeps {
-  readonly recorder: FixRecorder;
   findPrincipal(token: string): Promise<Principal | undefined>;
-}
-
-interface DeviceContext {
-  readonly log: Log;
-  readonly ids: Record<string, string>;
+  /** @throws ProblemError for whom positions are not taken from. */
+  senderOf(principal: Principal | undefined): Sender;
 }
 
 /** A message of an OwnTracks app in HTTP mode. The answer is a list of what it should know: none. */
 export async function postOwnTracks(
   deps: DeviceDeps,
   request: Request,
-  context: DeviceContext,
 ): Promise<Response> {
-  const principal = await principalOf(deps, keyOfHeader(request));
+  const sender = await senderOf(deps, keyOfHeader(request));
   const text = await readText(request, MAX_FIX_BYTES);
   // The app posts nothing when a friend is deleted.
   const message: DeviceMessage = text === "" ? { kind: "other" } : readOwnTracks(parseJson(text));
-  await take(deps, principal, message, context);
+  await take(sender, message);
   return Response.json([]);
 }
 
@@ -51,7 +45,6 @@ export async function postOwnTracks(
 export async function takeOsmAnd(
   deps: DeviceDeps,
   request: Request,
-  context: DeviceContext,
 ): Promise<Response> {
   const query = new URL(request.url).searchParams;
   const text = request.method === "POST" ? await readText(request, MAX_FIX_BYTES) : "";
@@ -65,15 +58,15 @@ export async function takeOsmAnd(
   const fields = text === "" || isJson ? query : new URLSearchParams(text);
   const key = traccar?.deviceId ?? fields.get("id") ?? fields.get("deviceid") ??
     query.get("id") ?? undefined;
-  const principal = await principalOf(deps, key);
-  await take(deps, principal, traccar?.message ?? readOsmAnd(fields, Date.now()), context);
+  const sender = await senderOf(deps, key);
+  await take(sender, traccar?.message ?? readOsmAnd(fields, Date.now()));
   return new Response("", { status: 200 });
 }
 
 /** Only keys: a session's token must not stand in an app's settings or in a URL. */
-async function principalOf(deps: DeviceDeps, key: string | undefined): Promise<Principal> {
+async function senderOf(deps: DeviceDeps, key: string | undefined): Promise<Sender> {
   if (key === undefined || !isApiKey(key)) throw new ProblemError("auth.required");
-  return requireSender(await deps.findPrincipal(key));
+  return deps.senderOf(await deps.findPrincipal(key));
 }
 
 /** The key in `Authorization`: as Bearer, or as the password of Basic (RFC 7617). */
@@ -89,20 +82,13 @@ function keyOfHeader(request: Request): string | undefined {
   }
 }
 
-async function take(
-  { recorder }: DeviceDeps,
-  principal: Principal,
-  message: DeviceMessage,
-  { log, ids }: DeviceContext,
-): Promise<void> {
-  const courierId = principal.accountId;
-  ids["courierId"] = courierId;
+async function take(sender: Sender, message: DeviceMessage): Promise<void> {
   if (message.kind === "other") return;
   if (message.kind === "fix" && !message.parsed.ok) {
     throw new ProblemError("request.invalid", { errors: message.parsed.errors });
   }
   try {
-    answerOne(await record({ recorder, courierId, log }, fixesOf(message)));
+    answerOne(await record(sender, fixesOf(message)));
   } catch (error) {
     if (!(error instanceof ProblemError) || !NOT_TO_BE_REPEATED.has(error.code)) throw error;
   }

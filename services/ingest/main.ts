@@ -10,11 +10,13 @@ import { connectSql } from "shared/sql/connect.ts";
 import { requireSchema } from "shared/sql/migrate.ts";
 import { SCHEMA_VERSION } from "shared/sql/schema_version.ts";
 import { consumeRegions } from "shared/streams/region_consumers.ts";
+import { Limiter } from "shared/limits/limiter.ts";
 import { createApp } from "./app.ts";
 import { ingestFields } from "./config.ts";
 import { CourierDirectory } from "./courier_directory.ts";
 import { LastPositions } from "./last_positions.ts";
 import { createIngestMetrics } from "./metrics.ts";
+import { ParcelRecorder } from "./parcel_recorder.ts";
 import { PrincipalCache } from "./principal_cache.ts";
 import { FixRecorder } from "./record_fix.ts";
 
@@ -52,6 +54,15 @@ await runService({
       metrics: ingestMetrics,
       log,
     });
+    const limiter = new Limiter({ redis, keys });
+    const parcels = new ParcelRecorder({
+      sql,
+      redis,
+      keys,
+      limiter,
+      metrics: ingestMetrics,
+      log,
+    });
     const degrading = recorder.degraded.run(stopping.signal);
     const consuming = consumeRegions({
       group: "ingest",
@@ -80,6 +91,7 @@ await runService({
 
     return createApp({
       recorder,
+      parcels,
       principals: new PrincipalCache(credentials),
       connections,
       redis,

@@ -13,6 +13,12 @@ export function createIngestMetrics(registry: Registry) {
       labelNames: ["result"],
       registers,
     }),
+    parcelFixes: new Counter({
+      name: "parcel_positions_total",
+      help: "Fixes of devices that travel with an order, by what became of them",
+      labelNames: ["result"],
+      registers,
+    }),
     clamped: new Counter({
       name: "location_clamped_total",
       help: "Fixes whose time was in the future and counted as now",

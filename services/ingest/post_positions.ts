@@ -5,15 +5,15 @@ import type { Log } from "shared/log/log.ts";
 import { type FieldProblem, ProblemError } from "shared/problem/problem.ts";
 import { answerMany, answerOne, type PointCode, problemOf } from "./answers.ts";
 import { type ParsedFix, parseFix } from "./parse_fix.ts";
-import type { FixRecorder, Recorded } from "./record_fix.ts";
+import type { Recorded } from "./record_fix.ts";
 
 /** A single fix is well under this. */
 export const MAX_FIX_BYTES = 4 * 1024;
 export const MAX_BATCH_BYTES = 64 * 1024;
 
-interface Sender {
-  readonly courierId: string;
-  readonly recorder: FixRecorder;
+/** Whose positions are recorded: a courier's, or those of a device that travels with an order. */
+export interface Sender {
+  record(fixes: readonly Fix[]): Promise<Recorded>;
   readonly log: Log;
 }
 
@@ -42,13 +42,13 @@ export async function postMany(sender: Sender, input: unknown): Promise<Response
 
 /** Records fixes, and words failures for the caller. */
 export async function record(
-  { recorder, courierId, log }: Sender,
+  sender: Sender,
   fixes: readonly Fix[],
 ): Promise<Recorded> {
   try {
-    return await recorder.record(courierId, fixes);
+    return await sender.record(fixes);
   } catch (error) {
-    throw problemOf(error, log);
+    throw problemOf(error, sender.log);
   }
 }
 

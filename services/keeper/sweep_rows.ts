@@ -24,6 +24,7 @@ const EXPIRED = {
   // Longer than anything remembers a credential that ended.
   revocations: "at < clock_timestamp() - interval '1 hour'",
   audit_log: "at < clock_timestamp() - interval '400 days'",
+  parcel_positions: "received_at < clock_timestamp() - interval '30 days'",
   quotes: "valid_until < clock_timestamp() - interval '24 hours'",
 } as const;
 

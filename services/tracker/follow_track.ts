@@ -128,7 +128,11 @@ export class TrackFollower {
     this.#position = { epoch, seq };
     const isVisible = found.order.courier !== null && head.position !== undefined;
     const position = isVisible ? JSON.parse(head.position ?? "null").position : null;
-    this.#sink.send(JSON.stringify({ type, epoch, seq, order: found.order, position }));
+    // A device is shown while the order goes on, with or without a courier.
+    const parcel = found.isTerminal ? undefined : head.parcel;
+    const parcelPosition = parcel === undefined ? null : JSON.parse(parcel).position;
+    const { order } = found;
+    this.#sink.send(JSON.stringify({ type, epoch, seq, order, position, parcelPosition }));
     if (found.isTerminal) this.#sink.close(1000, found.order.status);
   }
 

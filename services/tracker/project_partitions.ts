@@ -3,6 +3,7 @@ import { pause } from "shared/clock/timeout.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { whileLeased } from "shared/lease/lease.ts";
 import type { Log } from "shared/log/log.ts";
+import { parseOrderPositions } from "shared/availability/order_positions.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { RedisKeys } from "shared/redis/keys.ts";
 import { forEachPartition, type PartitionWork } from "shared/regions/partitions.ts";
@@ -11,7 +12,12 @@ import { consume } from "shared/streams/consumer.ts";
 import { parseEventEntry } from "shared/streams/event_consumer.ts";
 import { CarriedOrders } from "./carried_orders.ts";
 import type { TrackerMetrics } from "./metrics.ts";
-import { projectEvent, projectFixes, type ProjectorDeps } from "./projector.ts";
+import {
+  projectEvent,
+  projectFixes,
+  type ProjectorDeps,
+  projectOrderPositions,
+} from "./projector.ts";
 import type { TrackLog } from "./track_log.ts";
 
 const GROUP = "tracker";
@@ -68,11 +74,17 @@ async function projectOwned(
         ...base,
         stream: keys.positions(partition),
         blockingRedis: positionsRedis,
-        parse: (entry) => parseStreamedCouriers(entry.fields),
+        parse: ({ fields }) => ({
+          couriers: parseStreamedCouriers(fields),
+          orders: parseOrderPositions(fields),
+        }),
         // One key: flushes are handled in order, so a courier's fixes are too.
         keyOf: () => "positions",
         goesOnPastParked: true,
-        handle: (couriers) => projectFixes(deps, couriers),
+        handle: async ({ couriers, orders }) => {
+          await projectFixes(deps, couriers);
+          await projectOrderPositions(deps, orders);
+        },
       }),
       reloadCarried(carried, sql, region.id, { log, signal: held }),
     ]);

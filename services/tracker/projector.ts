@@ -9,6 +9,7 @@ import type { Envelope } from "shared/events/catalogue.ts";
 import type { StreamedCourier, StreamedFix } from "shared/availability/streamed_fixes.ts";
 import { isTerminal, type OrderState } from "shared/orders/lifecycle.ts";
 import { listPendingOffers } from "shared/orders/offer_view.ts";
+import type { OrderPosition } from "shared/availability/order_positions.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import { type Partition, partitionOf, type RedisKeys } from "shared/redis/keys.ts";
 import type { Sql } from "shared/sql/connect.ts";
@@ -119,6 +120,25 @@ async function projectFix(
       }
     }),
   );
+}
+
+/** Projects where orders themselves are: devices that travel with them, and the robot. */
+export async function projectOrderPositions(
+  deps: ProjectorDeps,
+  positions: readonly OrderPosition[],
+): Promise<void> {
+  await Promise.all(positions.map(async ({ orderId, source, fix }) => {
+    const { recordedAtMs, ...place } = fix;
+    const position = { ...place, recordedAt: new Date(recordedAtMs).toISOString() };
+    if (source === "device") {
+      const body = { type: "parcel_position", position };
+      return await append(deps, orderId, { kind: "parcel", version: recordedAtMs, body });
+    }
+    const courierId = deps.carried.courierOf(orderId);
+    if (courierId === undefined) return;
+    const body = { type: "position", position };
+    await append(deps, orderId, { kind: "position", version: recordedAtMs, body, courierId });
+  }));
 }
 
 async function append(

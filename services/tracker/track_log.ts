@@ -34,7 +34,7 @@ const RENEW = `
 
 /**
  * KEYS 1 track, 2 meta, 3 watch
- * ARGV 1 kind (status, courier, position), 2 version, 3 frame JSON, 4 epoch if new, 5 channel,
+ * ARGV 1 kind (status, courier, position, parcel), 2 version, 3 frame JSON, 4 epoch if new, 5 channel,
  *   6 most frames, 7 track lifetime s, 8 meta lifetime s, 9 courier id or empty, 10 the order's
  *   last status or empty
  * Returns the sequence number, or 0 when nothing was appended: an old version, a position of a
@@ -55,8 +55,8 @@ const APPEND: Script = {
       redis.call('HDEL', KEYS[2], 'position', 'positionVersion')
       redis.call('HSET', KEYS[2], 'courierId', ARGV[9])
     end
-    if kind == 'position' then
-      redis.call('HSET', KEYS[2], 'position', ARGV[3])
+    if kind == 'position' or kind == 'parcel' then
+      redis.call('HSET', KEYS[2], kind, ARGV[3])
       if redis.call('EXISTS', KEYS[3]) == 0 then return 0 end
     end
     local seq = redis.call('HINCRBY', KEYS[2], 'seq', 1)
@@ -70,16 +70,17 @@ const APPEND: Script = {
 
 /**
  * KEYS 1 track, 2 meta · ARGV 1 to 3 unused, 4 epoch if new, 5 meta lifetime s
- * Returns epoch, sequence number, newest position frame, the order's last status.
+ * Returns epoch, sequence number, newest position frame, the order's last status, the newest frame of
+ * a device that travels with the order.
  */
 const HEAD: Script = {
   name: "track_head",
   lua: `${RENEW}
     redis.call('EXPIRE', KEYS[2], ARGV[5])
-    return redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'position', 'ended')`,
+    return redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'position', 'ended', 'parcel')`,
 };
 
-export type FrameKind = "status" | "courier" | "position";
+export type FrameKind = "status" | "courier" | "position" | "parcel";
 
 /** Where a log stands. */
 export interface TrackHead {
@@ -87,6 +88,8 @@ export interface TrackHead {
   readonly seq: number;
   /** The newest position frame, whether or not anybody watched; undefined before the first. */
   readonly position: string | undefined;
+  /** The same of a device that travels with the order. */
+  readonly parcel: string | undefined;
   /** The status with which the track ended; undefined while it goes on. */
   readonly ended: string | undefined;
 }
@@ -164,12 +167,13 @@ export class TrackLog {
     const keys = [this.#keys.track(partition, orderId), this.#keys.trackMeta(partition, orderId)];
     const args = ["", "", "", this.#newEpoch(), META_TTL_S];
     const reply = await runScript(this.#redis, HEAD, keys, args);
-    const [epoch, seq, position, ended] = reply as (string | null)[];
+    const [epoch, seq, position, ended, parcel] = reply as (string | null)[];
     if (typeof epoch !== "string") throw new Error("track head has no epoch");
     return {
       epoch,
       seq: Number(seq ?? 0),
       position: position ?? undefined,
+      parcel: parcel ?? undefined,
       ended: ended ?? undefined,
     };
   }

@@ -35,7 +35,12 @@ export interface NewApiKey {
   readonly scopes: readonly Scope[];
   readonly requestsPerMinute?: number | undefined;
   readonly expiresAt?: string | undefined;
+  /** Binds the key to one order: it sends that order's positions, and ends with it. */
+  readonly orderId?: string | undefined;
 }
+
+/** The one scope of keys that are bound to an order, whatever their account's role. */
+const ORDER_KEY_SCOPES: readonly Scope[] = ["positions:write"];
 
 /** A key as its owner sees it afterwards. */
 export interface ApiKeyView {
@@ -60,10 +65,10 @@ export async function insertApiKey(
   const text = `hxm_${key.mode}_${prefix}_${createToken()}`;
   const [view] = await tx<ApiKeyView[]>`
     insert into api_keys (id, account_id, name, mode, prefix, secret_hash, scopes,
-      requests_per_minute, expires_at)
+      requests_per_minute, expires_at, order_id)
     values (${uuidv7()}, ${key.accountId}, ${key.name}, ${key.mode}, ${prefix},
       ${await hashToken(text)}, ${[...key.scopes]}, ${key.requestsPerMinute ?? null},
-      ${key.expiresAt ?? null})
+      ${key.expiresAt ?? null}, ${key.orderId ?? null})
     returning id, name, mode, prefix, scopes, requests_per_minute, created_at, expires_at,
       revoked_at, last_used_at`;
   if (view === undefined) throw new Error("insert into api_keys returned nothing");
@@ -81,7 +86,7 @@ function createPrefix(): string {
   return prefix;
 }
 
-/** An account's keys, the newest first, also those that ended. */
+/** An account's keys, the newest first, also those that ended; without those of orders. */
 export async function listApiKeys(
   sql: Queryable,
   accountId: string,
@@ -91,15 +96,38 @@ export async function listApiKeys(
   return await sql<ApiKeyView[]>`
     select id, name, mode, prefix, scopes, requests_per_minute, created_at, expires_at, revoked_at,
       last_used_at
-    from api_keys where account_id = ${accountId} and (${beforeId}::uuid is null or id < ${beforeId})
+    from api_keys where account_id = ${accountId} and order_id is null
+      and (${beforeId}::uuid is null or id < ${beforeId})
     order by id desc limit ${limit}`;
 }
 
-/** How many keys of an account still open something. */
+/** Keys of the devices of an order, the newest first, also those that ended. */
+export async function listOrderKeys(sql: Queryable, orderId: string): Promise<ApiKeyView[]> {
+  return await sql<ApiKeyView[]>`
+    select id, name, mode, prefix, scopes, requests_per_minute, created_at, expires_at, revoked_at,
+      last_used_at
+    from api_keys where order_id = ${orderId} order by id desc`;
+}
+
+/** Ends a key of an order in the caller's transaction; undefined where the order has no such key. */
+export async function revokeOrderKey(
+  tx: Queryable,
+  orderId: string,
+  id: string,
+): Promise<{ changed: boolean } | undefined> {
+  const [key] = await tx`select 1 from api_keys where id = ${id} and order_id = ${orderId}`;
+  if (key === undefined) return undefined;
+  const changed = await tx`
+    update api_keys set revoked_at = clock_timestamp() where id = ${id} and revoked_at is null`;
+  if (changed.count === 1) await noteRevoked(tx, [id]);
+  return { changed: changed.count === 1 };
+}
+
+/** How many keys of an account still open something; those of orders are counted with the order. */
 export async function countApiKeys(sql: Queryable, accountId: string): Promise<number> {
   const [row] = await sql<{ count: number }[]>`
     select count(*)::int as count from api_keys
-    where account_id = ${accountId} and revoked_at is null
+    where account_id = ${accountId} and order_id is null and revoked_at is null
       and (expires_at is null or expires_at > clock_timestamp())`;
   return row?.count ?? 0;
 }
@@ -178,24 +206,33 @@ export class ApiKeys {
         secretHash: Uint8Array;
         scopes: Scope[];
         requestsPerMinute: number | null;
+        orderId: string | null;
         restMs: number | null;
       }[]
     >`
       select k.id, k.account_id, a.role, k.mode, k.secret_hash, k.scopes, k.requests_per_minute,
+        k.order_id,
         (extract(epoch from k.expires_at - clock_timestamp()) * 1000)::float8 as rest_ms
       from api_keys k join accounts a on a.id = k.account_id
       where k.prefix = ${prefix} and k.revoked_at is null and a.suspended_at is null
         and (k.expires_at is null or k.expires_at > clock_timestamp())`;
     if (row === undefined) return undefined;
-    const { id, accountId, role, mode, requestsPerMinute } = row;
+    const { id, accountId, role, mode, requestsPerMinute, orderId } = row;
     // Never more than the account's role may give, whatever it could give when the key was made.
-    const scopes = row.scopes.filter((scope) => SCOPES_OF_ROLE[role].includes(scope));
+    const possible = orderId === null ? SCOPES_OF_ROLE[role] : ORDER_KEY_SCOPES;
+    const scopes = row.scopes.filter((scope) => possible.includes(scope));
     return {
       principal: {
         accountId,
         role,
         mode,
-        credential: { kind: "api_key", keyId: id, scopes, requestsPerMinute },
+        credential: {
+          kind: "api_key",
+          keyId: id,
+          scopes,
+          requestsPerMinute,
+          ...(orderId === null ? {} : { orderId }),
+        },
       },
       hash: row.secretHash,
       restMs: row.restMs ?? Infinity,

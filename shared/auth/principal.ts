@@ -18,6 +18,8 @@ const credential = z.discriminatedUnion("kind", [
     scopes: z.array(z.enum(SCOPES)),
     /** The key's own limit; null takes the default. */
     requestsPerMinute: z.int().nullable(),
+    /** Set for the key of a device that travels with one order: it opens nothing else. */
+    orderId: z.uuid().optional(),
   }),
 ]);
 

@@ -43,6 +43,10 @@ export interface ApiKey {
   readonly lastUsedAt: string | null;
 }
 
+export interface ApiKeyList {
+  readonly items: ApiKey[];
+}
+
 export interface ApiKeyPage {
   readonly items: ApiKey[];
   readonly nextCursor: string | null;
@@ -551,6 +555,10 @@ export interface NewApiKey {
   readonly expiresAt?: string;
 }
 
+export interface NewDeviceKey {
+  readonly name: string;
+}
+
 export interface NewStaffAccount {
   readonly role: "dispatcher" | "admin";
   readonly email: string;
@@ -681,6 +689,7 @@ export interface OrderPosition {
     readonly speedMps?: number;
     readonly recordedAt: string;
   } | null;
+  readonly parcel: ParcelPosition | null;
 }
 
 export type OrderState =
@@ -740,6 +749,20 @@ export interface OwnTracksMessage {
 }
 
 export type Page = string;
+
+export interface ParcelPosition {
+  readonly lat: number;
+  readonly lon: number;
+  readonly accuracyM?: number;
+  readonly headingDeg?: number;
+  readonly speedMps?: number;
+  readonly recordedAt: string;
+}
+
+export interface ParcelPositionPage {
+  readonly items: ParcelPosition[];
+  readonly nextCursor: string | null;
+}
 
 export interface PasswordChange {
   readonly currentPassword: string;
@@ -1122,6 +1145,7 @@ export type TrackFrame =
     readonly seq: number;
     readonly order: TrackedOrder;
     readonly position: TrackPosition | null;
+    readonly parcelPosition: TrackPosition | null;
   }
   | {
     readonly type: "resumed";
@@ -1147,6 +1171,12 @@ export type TrackFrame =
   }
   | {
     readonly type: "position";
+    readonly epoch: string;
+    readonly seq: number;
+    readonly position: TrackPosition;
+  }
+  | {
+    readonly type: "parcel_position";
     readonly epoch: string;
     readonly seq: number;
     readonly position: TrackPosition;
@@ -1660,6 +1690,36 @@ export interface ApiOperations {
     };
     readonly answer: Trip;
   };
+  readonly createDeviceKey: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly body: NewDeviceKey;
+    readonly answer: CreatedApiKey;
+  };
+  readonly listDeviceKeys: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: ApiKeyList;
+  };
+  readonly revokeDeviceKey: {
+    readonly path: {
+      readonly id: string;
+      readonly keyId: string;
+    };
+    readonly answer: undefined;
+  };
+  readonly listParcelPositions: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query?: {
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+    };
+    readonly answer: ParcelPositionPage;
+  };
   readonly listMerchantOrders: {
     readonly query?: {
       readonly status?: OrderState | undefined;
@@ -2056,6 +2116,10 @@ export const API_REQUESTS = {
   listCourierLocations: { method: "GET", path: "/api/v1/couriers/{id}/locations" },
   getOrderTrip: { method: "GET", path: "/api/v1/orders/{id}/trip" },
   getCourierTrip: { method: "GET", path: "/api/v1/couriers/{id}/trip" },
+  createDeviceKey: { method: "POST", path: "/api/v1/orders/{id}/device-keys" },
+  listDeviceKeys: { method: "GET", path: "/api/v1/orders/{id}/device-keys" },
+  revokeDeviceKey: { method: "DELETE", path: "/api/v1/orders/{id}/device-keys/{keyId}" },
+  listParcelPositions: { method: "GET", path: "/api/v1/orders/{id}/parcel-positions" },
   listMerchantOrders: { method: "GET", path: "/api/v1/merchant/orders" },
   confirmOrder: { method: "POST", path: "/api/v1/merchant/orders/{id}/confirm" },
   prepareOrder: { method: "POST", path: "/api/v1/merchant/orders/{id}/prepare" },

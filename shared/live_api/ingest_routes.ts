@@ -46,8 +46,8 @@ export const INGEST_ROUTES: readonly ServiceRoute[] = [
     operationId: "sendPosition",
     summary: "Report one position of the courier",
     description: "Answered after it is stored. `accepted` is false where the position was not " +
-      "kept; `reason` says why. `degraded`: stored, though Redis is away. A courier may send 1 a " +
-      "second, and 120 at once.",
+      "kept; `reason` says why. `degraded`: stored, though Redis is away. 1 a second may be " +
+      "sent, and 120 at once. With the key of an order's device it is the order that is there.",
     ...COURIER,
     credentials: BEARER,
     body: { [JSON_TYPE]: "Fix" },

@@ -46,6 +46,8 @@ const whole = {
   ...place,
   order: trackedOrderSchema,
   position: trackPositionSchema.nullable(),
+  /** Of a device that travels with the order. */
+  parcelPosition: trackPositionSchema.nullable(),
 };
 
 /** A frame of a track: by WebSocket as text, by event stream as the `data` of an event. */
@@ -67,6 +69,7 @@ export const trackFrameSchema = z.union([
     courier: trackedCourierSchema.nullable(),
   }),
   z.object({ type: z.literal("position"), ...place, position: trackPositionSchema }),
+  z.object({ type: z.literal("parcel_position"), ...place, position: trackPositionSchema }),
 ]);
 
 /** An offer as `GET /api/v1/courier/offers` lists it. */

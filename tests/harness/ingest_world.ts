@@ -3,6 +3,7 @@ import { Registry } from "prom-client";
 import { Credentials } from "shared/auth/credentials.ts";
 import { LiveConnections } from "shared/auth/live_connections.ts";
 import { createSession } from "shared/auth/sessions.ts";
+import { Limiter } from "shared/limits/limiter.ts";
 import { silentLog } from "shared/log/log.ts";
 import { createMetrics } from "shared/metrics/metrics.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -10,6 +11,7 @@ import { createApp } from "../../services/ingest/app.ts";
 import { CourierDirectory } from "../../services/ingest/courier_directory.ts";
 import { LastPositions } from "../../services/ingest/last_positions.ts";
 import { createIngestMetrics } from "../../services/ingest/metrics.ts";
+import { ParcelRecorder } from "../../services/ingest/parcel_recorder.ts";
 import { PrincipalCache } from "../../services/ingest/principal_cache.ts";
 import { FixRecorder } from "../../services/ingest/record_fix.ts";
 import type { Fix } from "shared/availability/fix.ts";
@@ -60,6 +62,14 @@ export class Ingest {
     const principals = new PrincipalCache(this.credentials, () => this.nowMs);
     this.#app = createApp({
       recorder: this.recorder,
+      parcels: new ParcelRecorder({
+        sql,
+        redis,
+        keys,
+        limiter: new Limiter({ redis, keys }),
+        metrics: this.metrics,
+        log,
+      }),
       principals,
       connections: new LiveConnections(this.credentials.revocations),
       redis,

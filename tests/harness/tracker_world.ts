@@ -229,6 +229,11 @@ export class TrackerWorld {
     await this.#projected(this.stores.keys.positions(PARTITION));
   }
 
+  /** Waits until the projector has handled all positions. */
+  async positionsProjected(): Promise<void> {
+    await this.#projected(this.stores.keys.positions(PARTITION));
+  }
+
   /** Sends a fix of a courier, recorded now; `speedMps` numbers the fixes of the test. */
   async sendFixUnprojected(courierId: string): Promise<void> {
     const number = ++this.#fixes;

@@ -150,6 +150,7 @@ const PARAMETER_TEXTS: Readonly<Record<string, string>> = {
   category: "Only merchants of this kind",
   q: "Words of a name or a menu, in any order",
   itemId: "Id of a menu item",
+  keyId: "Id of a key of the order's devices",
   categoryId: "Id of a category of a menu",
   radiusM: "Only what is within this distance of the place, in metres",
   vehicle: "Only couriers with one of these; may be repeated",

@@ -8,6 +8,7 @@ import {
   loginSchema,
   managedAccountSchema,
   newApiKeySchema,
+  newDeviceKeySchema,
   newStaffSchema,
   ownSessionSchema,
   passwordSchema,
@@ -96,6 +97,7 @@ export const IDENTITY_EXAMPLES: Readonly<Record<string, Example>> = {
     scopes: ["orders:read", "orders:write"],
     requestsPerMinute: 600,
   }),
+  NewDeviceKey: example(newDeviceKeySchema, { name: "Tracker 7, in the box" }),
   ApiKey: example(apiKeySchema, API_KEY),
   CreatedApiKey: example(createdApiKeySchema, {
     ...API_KEY,

@@ -86,7 +86,9 @@ export const LIVE_EXAMPLES: Readonly<Record<string, Example>> = {
         courier: COURIER,
       },
       position: POSITION,
+      parcelPosition: null,
     },
+    parcelPosition: { type: "parcel_position", epoch: EPOCH, seq: 10, position: EARLIER },
     position: { type: "position", epoch: EPOCH, seq: 8, position: POSITION },
     status: {
       type: "status",

@@ -12,7 +12,7 @@ import {
   tipSchema,
 } from "../order_schemas.ts";
 import { stepSchema } from "../order_steps.ts";
-import { positionSchema } from "../routes/position_routes.ts";
+import { parcelPositionSchema, positionSchema } from "../position_schemas.ts";
 import { positionTicketSchema, reasonSchema, ticketSchema } from "../schemas.ts";
 import { type Example, example, examples, ID, SECRET } from "./example.ts";
 
@@ -136,6 +136,13 @@ export const ORDER_EXAMPLES: Readonly<Record<string, Example>> = {
       speedMps: 5.2,
       recordedAt: "2026-03-02T12:20:05.000Z",
     },
+    parcel: null,
+  }),
+  ParcelPosition: example(parcelPositionSchema, {
+    lat: 57.6969,
+    lon: 11.9591,
+    accuracyM: 12,
+    recordedAt: "2026-03-02T12:20:03.000Z",
   }),
   Alert: example(alertSchema, {
     id: ID.event,

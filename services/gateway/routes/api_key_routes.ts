@@ -1,16 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { audit } from "shared/audit/audit.ts";
-import {
-  type ApiKeyView,
-  countApiKeys,
-  insertApiKey,
-  listApiKeys,
-  revokeApiKeys,
-} from "shared/auth/api_keys.ts";
+import { countApiKeys, insertApiKey, listApiKeys, revokeApiKeys } from "shared/auth/api_keys.ts";
 import type { Principal } from "shared/auth/principal.ts";
 import { type Scope, SCOPES_OF_ROLE } from "shared/auth/scopes.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import { access, principalOf } from "../access.ts";
+import { keyJson } from "../api_key_json.ts";
 import { auditedBy } from "../audit_origin.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { answers, createRoutes, type GatewayContext, jsonBody, problems } from "../http.ts";
@@ -138,15 +133,4 @@ async function createKey(
     await audit(tx, { ...auditedBy(c), action: "api_key.created", subject, details });
     return made;
   });
-}
-
-function keyJson(view: ApiKeyView): z.infer<typeof apiKeySchema> {
-  return {
-    ...view,
-    scopes: [...view.scopes],
-    createdAt: view.createdAt.toISOString(),
-    expiresAt: view.expiresAt?.toISOString() ?? null,
-    revokedAt: view.revokedAt?.toISOString() ?? null,
-    lastUsedAt: view.lastUsedAt?.toISOString() ?? null,
-  };
 }

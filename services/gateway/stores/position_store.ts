@@ -1,4 +1,5 @@
 import { Availability } from "shared/availability/availability.ts";
+import { MAX_ACCURACY_M } from "shared/availability/cleaning.ts";
 import { type Partition, partitionOf, type RedisKeys } from "shared/redis/keys.ts";
 import type { Patience } from "shared/redis/patience.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -48,19 +49,22 @@ export async function findPosition(
     const { recordedAtMs, ...place } = newest;
     return { ...place, recordedAt: new Date(recordedAtMs).toISOString() };
   }
-  const [row] = await sql<
-    {
-      lat: number;
-      lon: number;
-      accuracyM: number | null;
-      headingDeg: number | null;
-      speedMps: number | null;
-      recordedAt: Date;
-    }[]
-  >`
+  const [row] = await sql<PositionRow[]>`
     select lat, lon, accuracy_m, heading_deg, speed_mps, recorded_at
     from courier_last_positions where courier_id = ${carrier.courierId}`;
-  if (row === undefined) return undefined;
+  return row && positionOf(row);
+}
+
+interface PositionRow {
+  readonly lat: number;
+  readonly lon: number;
+  readonly accuracyM: number | null;
+  readonly headingDeg: number | null;
+  readonly speedMps: number | null;
+  readonly recordedAt: Date;
+}
+
+function positionOf(row: PositionRow): Position {
   const { lat, lon, accuracyM, headingDeg, speedMps, recordedAt } = row;
   return {
     lat,
@@ -70,4 +74,33 @@ export async function findPosition(
     ...(speedMps === null ? {} : { speedMps }),
     recordedAt: recordedAt.toISOString(),
   };
+}
+
+/** Where a device of the order was last, as far as it knew well. */
+export async function findParcelPosition(
+  sql: Queryable,
+  orderId: string,
+): Promise<Position | undefined> {
+  const [row] = await sql<PositionRow[]>`
+    select lat, lon, accuracy_m, heading_deg, speed_mps, recorded_at
+    from parcel_positions
+    where order_id = ${orderId} and coalesce(accuracy_m, 0) <= ${MAX_ACCURACY_M}
+    order by recorded_at desc limit 1`;
+  return row && positionOf(row);
+}
+
+/** Where devices of the order were, the newest first, also what was inaccurate. */
+export async function listParcelPositions(
+  sql: Queryable,
+  orderId: string,
+  page: { readonly limit: number; readonly before?: string | undefined },
+): Promise<Position[]> {
+  const { limit, before = null } = page;
+  // To the millisecond, as clients see and send it.
+  const rows = await sql<PositionRow[]>`
+    select lat, lon, accuracy_m, heading_deg, speed_mps, recorded_at
+    from parcel_positions
+    where order_id = ${orderId} and (${before}::timestamptz is null or recorded_at < ${before})
+    order by recorded_at desc limit ${limit}`;
+  return rows.map(positionOf);
 }
