@@ -13,6 +13,7 @@ import { type TrimRule, trimStream } from "shared/streams/trim.ts";
 import type { KeeperMetrics } from "./metrics.ts";
 import { WARM_MS } from "./position_recorder.ts";
 import { sweepSilentCouriers } from "./sweep_silent.ts";
+import { walkRobots } from "./walk_robots.ts";
 
 const TRIM_MS = 10_000;
 /** Long enough for the relay to recognise what it has published before. */
@@ -32,7 +33,7 @@ export interface KeepOptions {
   readonly relayWakes: Set<Wake>;
 }
 
-/** Relay, silence sweep and trimming of one partition, whenever this process owns it. */
+/** Relay, silence sweep, trimming and the robot's walk of one partition, whenever this process owns it. */
 export async function keepPartition(options: KeepOptions, work: PartitionWork): Promise<void> {
   const name = `keeper:${work.partition}`;
   await whileLeased({ ...options, name }, async (lease, held) => {
@@ -44,6 +45,7 @@ export async function keepPartition(options: KeepOptions, work: PartitionWork): 
       relay(options, work, lease, signal).finally(end),
       sweep(options, work, signal).finally(end),
       trim(options, work, signal).finally(end),
+      walkRobots({ ...options, signal }, work).finally(end),
     ]);
   });
 }

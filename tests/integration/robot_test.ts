@@ -1,14 +1,17 @@
 /** Orders of test mode: a robot carries them by timers, and nobody else meets them. */
 import assert from "node:assert/strict";
+import { parseOrderPositions } from "shared/availability/order_positions.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { insertOrders, type NewOrder } from "shared/orders/insert_order.ts";
 import { makeOffer } from "shared/orders/offers.ts";
 import { transitionOrder } from "shared/orders/transition_order.ts";
+import { walkRobotsOnce } from "../../services/keeper/walk_robots.ts";
 import { readOpenOrders } from "../../services/matcher/dispatch_store.ts";
 import { createDispatchWorld, type DispatchWorld, planOf } from "../harness/dispatch_world.ts";
 import { insertCourier, REGION } from "../harness/fixtures.ts";
 import { fireTimer } from "../harness/keeper_timers.ts";
 import { eventsOf, orderFacts, timersOf } from "../harness/order_facts.ts";
+import { PARTITION } from "../harness/outbox.ts";
 import { brokenRules } from "../harness/order_rules.ts";
 import { openTestStores, type TestStores } from "../harness/stores.ts";
 
@@ -119,6 +122,35 @@ Deno.test("the robot walks a parcel too, a scheduled one at once, and many at th
   assert.deepEqual(robots.map((robot) => ({ ...robot })), [
     { status: "offline", activeAssignments: 0 },
   ]);
+});
+
+Deno.test("each second the robot tells where it is with its orders, and no index hears of it", async () => {
+  const { sql, redis, keys } = stores;
+  const work = { region: { id: REGION }, shard: 0, partition: PARTITION };
+  const told = async () => {
+    const count = await walkRobotsOnce({ sql, redis, keys }, work);
+    const [entry] = await redis.xrevrange(keys.positions(PARTITION), "+", "-", "COUNT", 1);
+    const [, , couriers, list, , orders] = entry?.[1] ?? [];
+    assert.ok(couriers === undefined || couriers === "couriers" && list === "[]");
+    return { count, positions: parseOrderPositions(orders === undefined ? {} : { orders }) };
+  };
+  assert.deepEqual(await told(), { count: 0, positions: [] });
+  const orderId = await place({ kind: "parcel", merchantId: null });
+  const places: number[] = [];
+  while (await fireTimer(sql, "robot.step", orderId)) {
+    const { positions } = await told();
+    const own = positions.find((position) => position.orderId === orderId);
+    if (own === undefined || own.source !== "robot") continue;
+    if ((await orderFacts(sql, orderId)).status !== "delivered") places.push(own.fix.lat);
+  }
+  // Towards the pickup from the north, then on the way to the dropoff, which is north of it.
+  assert.equal(places.length, 3);
+  const [approach = 0, pickedUp = 0, underWay = 0] = places;
+  assert.ok(approach > 57.7 && pickedUp >= 57.7 && pickedUp < underWay && underWay < 57.71);
+  assert.equal((await told()).count, 0, "it is delivered");
+  for (const key of [keys.couriersGeo(PARTITION), keys.couriersSeen(PARTITION)]) {
+    assert.equal(await redis.zcard(key), 0);
+  }
 });
 
 Deno.test("a test order is never offered to a courier, and the matcher does not see it", async () => {
