@@ -2,7 +2,7 @@
  * What the placing of an order reads, gathered: what concurrent requests ask is answered by one
  * statement for all. Nothing is remembered, so a price is the menu's at the moment it is asked for.
  */
-import { Gather, type GatherBounds } from "shared/gather/gather.ts";
+import { Gather, type GatherBounds, padded } from "shared/gather/gather.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import {
   type AnsweredRequest,
@@ -43,18 +43,18 @@ export class OrderReads {
       return ids.map((id) => found.get(spelled(id)));
     });
     this.#merchants = new Gather(bounds("merchants"), async (ids) => {
-      const found = byName(await findMerchants(sql, [...new Set(ids)]), ({ id }) => id);
+      const found = byName(await findMerchants(sql, padded([...new Set(ids)])), ({ id }) => id);
       return ids.map((id) => found.get(id));
     });
     this.#items = new Gather(bounds("menu items"), async (baskets) => {
       const found = byName(
-        await findOrderedItems(sql, [...new Set(baskets.flat())]),
+        await findOrderedItems(sql, padded([...new Set(baskets.flat())])),
         ({ id }) => id,
       );
       return baskets.map((ids) => ids.flatMap((id) => found.get(id) ?? []));
     });
     this.#quotes = new Gather(bounds("quotes"), async (ids) => {
-      const found = byName(await findQuotes(sql, ids), ({ id }) => id);
+      const found = byName(await findQuotes(sql, padded(ids)), ({ id }) => id);
       return ids.map((id) => found.get(id));
     });
   }

@@ -1,5 +1,5 @@
 import { withTimeout } from "shared/clock/timeout.ts";
-import { Gather } from "shared/gather/gather.ts";
+import { Gather, padded } from "shared/gather/gather.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { RedisKeys } from "shared/redis/keys.ts";
@@ -150,7 +150,7 @@ async function findSessions(
     select s.token_hash, a.id as account_id, a.role, s.id as session_id,
       (extract(epoch from s.expires_at - clock_timestamp()) * 1000)::float8 as rest_ms
     from sessions s join accounts a on a.id = s.account_id
-    where s.token_hash = any(${[...hashes]}::bytea[]) and s.expires_at > clock_timestamp()
+    where s.token_hash = any(${padded(hashes)}::bytea[]) and s.expires_at > clock_timestamp()
       and a.suspended_at is null`;
   const found = new Map(rows.map((row) => [hexOf(row.tokenHash), row]));
   return hashes.map((hash) => found.get(hexOf(hash)));

@@ -31,6 +31,21 @@ export class GatherFullError extends Error {
   override readonly name = "GatherFullError";
 }
 
+/** Questions that Postgres assumes where it plans for any number of them. */
+const USUAL_COUNT = 10;
+
+/**
+ * Fills a short list with its last entry, for `= any(...)`. Postgres makes a plan of its own for each
+ * list that it takes for cheaper than the usual, and to make it costs more than to look up ten. Not
+ * for tables that begin empty: the usual plan is made once, and then it would read them whole.
+ */
+export function padded<Question>(questions: readonly Question[]): Question[] {
+  const filled = [...questions];
+  const last = questions.at(-1);
+  if (last !== undefined) { while (filled.length < USUAL_COUNT) filled.push(last); }
+  return filled;
+}
+
 interface Waiting<Question, Answer> {
   readonly question: Question;
   resolve(answer: Answer): void;

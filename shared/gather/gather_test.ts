@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { Gather, GatherFullError } from "./gather.ts";
+import { Gather, GatherFullError, padded } from "./gather.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -79,4 +79,11 @@ Deno.test("Gather takes a store that answers too few questions for broken", asyn
   const answers = [1, 2].map((n) => gather.ask(n));
   const outcomes = await Promise.allSettled(answers);
   assert.deepEqual(outcomes.map(({ status }) => status), ["rejected", "rejected"]);
+});
+
+Deno.test("padded() fills a short list with its last entry, and leaves others as they are", () => {
+  assert.deepEqual(padded([]), []);
+  assert.deepEqual(padded([1, 2]), [1, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+  const many = Array.from({ length: 11 }, (_, n) => n);
+  assert.deepEqual(padded(many), many);
 });
