@@ -133,6 +133,11 @@ Deno.test("a courier's way is for the courier itself, dispatchers and admins, an
   for (const by of [courier, dispatcher, await gateway.signIn("admin")]) {
     assert.equal(seconds(await get(by, path)).length, 8);
   }
+  const looked = await stores.sql<{ actor: string }[]>`
+    select actor_account_id as actor from audit_log
+    where action = 'courier.positions_read' and subject_id = ${courier.accountId} order by id`;
+  assert.equal(looked.length, 2, "the dispatcher and the admin, and not the courier itself");
+  assert.equal(looked[0]?.actor, dispatcher.accountId);
   const other = await newCourier(world);
   assert.equal((await get(other, path)).json?.["code"], "courier.not_found");
   assert.equal((await get(world.customer, path)).status, 403);

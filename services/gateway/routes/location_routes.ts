@@ -1,7 +1,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { audit } from "shared/audit/audit.ts";
 import { type Principal, ROLES } from "shared/auth/principal.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import { access, principalOf } from "../access.ts";
+import { auditedBy } from "../audit_origin.ts";
 import type { GatewayDeps } from "../deps.ts";
 import { answers, createRoutes, type GatewayContext, problems } from "../http.ts";
 import { stretchesOf, toCsv, toGeoJson, toGpx } from "../location_formats.ts";
@@ -129,6 +131,7 @@ export function locationRoutes(deps: GatewayDeps) {
     const { from, to, ...query } = c.req.valid("query");
     const span = { courierId: id, ...requireRange(from, to) };
     await requireCourier(deps, principalOf(c), id);
+    await auditReading(deps, c, id, { from, to });
     return await answerPage(deps, c, { id, name: `courier ${id}`, spans: [span], ...query });
   });
   routes.openapi(orderTrip, async (c) => {
@@ -137,8 +140,10 @@ export function locationRoutes(deps: GatewayDeps) {
   });
   routes.openapi(courierTrip, async (c) => {
     const { id } = c.req.valid("param");
+    const { day } = c.req.valid("query");
     await requireCourier(deps, principalOf(c), id);
-    const span = await findCourierDay(deps.sql, id, c.req.valid("query").day);
+    await auditReading(deps, c, id, { day });
+    const span = await findCourierDay(deps.sql, id, day);
     return c.json(await summaryOf(deps, span === undefined ? [] : [span]), 200);
   });
   return routes;
@@ -166,6 +171,18 @@ async function requireCourier(
   if (!isAllowed || !await courierExists(sql, courierId)) {
     throw new ProblemError("courier.not_found");
   }
+}
+
+/** Whoever looks at where another person was leaves a trace of it, and before it sees anything. */
+async function auditReading(
+  { sql }: GatewayDeps,
+  c: GatewayContext,
+  courierId: string,
+  details: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  if (principalOf(c).accountId === courierId) return;
+  const subject = { kind: "courier", id: courierId };
+  await audit(sql, { ...auditedBy(c), action: "courier.positions_read", subject, details });
 }
 
 function requireRange(from: string, to: string): { fromMs: number; toMs: number } {
