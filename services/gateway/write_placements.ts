@@ -1,6 +1,6 @@
 /**
  * Writes placements that come at the same time together: one transaction, a few statements and one
- * wait for the disk for all of them.
+ * wait for the disk for all of them (ADR 0021).
  *
  * Contract
  * - Alone, a placement waits for nobody; while MAX_CALLS groups are under way the next ones collect.
