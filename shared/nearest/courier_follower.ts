@@ -85,13 +85,15 @@ export class CourierFollower {
     const reading = profiles?.run(signal);
     while (!signal.aborted) {
       try {
-        // After an outage it may be another server, with another clock and other ids.
         if (this.#lastIds === undefined || !this.isLive(performance.now())) await this.load();
         await this.#read(BLOCK_MS);
         this.#prune();
       } catch (error) {
         if (signal.aborted) break;
         log.warn("cannot follow couriers; it is tried again", { error });
+        // What answers next may be another server, with another clock and other ids, or the same
+        // one after the stream was trimmed beyond where we stood.
+        this.#lastIds = undefined;
         redis.disconnect(true);
         await pause(RETRY_MS, signal);
       }

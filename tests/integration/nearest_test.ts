@@ -12,7 +12,7 @@ import type { NearestCourier, NearestQuery } from "shared/nearest/nearest_courie
 import { findCandidates, rankCandidates } from "shared/nearest/redis_nearest.ts";
 import { changeProfile } from "shared/orders/courier_profile.ts";
 import { pauseShift } from "shared/orders/courier_shift.ts";
-import { startRedis } from "shared/redis/connect.ts";
+import { connectRedisBlocking, startRedis } from "shared/redis/connect.ts";
 import { Background } from "../harness/background.ts";
 import { CourierIndex, fixAt, northOfPickup, PICKUP } from "../harness/couriers.ts";
 import { eventually } from "../harness/eventually.ts";
@@ -29,6 +29,7 @@ import {
   silenceInPostgres,
 } from "../harness/nearest_world.ts";
 import { openRelay, PARTITION } from "../harness/outbox.ts";
+import { RedisLink } from "../harness/redis_link.ts";
 import { redisWith } from "../harness/stand_ins.ts";
 import type { TestStores } from "../harness/stores.ts";
 import { withStores } from "../harness/with_stores.ts";
@@ -283,6 +284,30 @@ Deno.test("a fix that arrives while memory is loaded is not lost", async () => {
     const options = { keys, partition: PARTITION, redis, log: silentLog, signal };
     await new CourierFollower(live, options).load();
     assert.deepEqual(live.find(id)?.point, northOfPickup(80));
+  });
+});
+
+Deno.test("memory reads all anew after it lost its connection, also what the stream has no more", async () => {
+  await withStores(async (stores) => {
+    const { redis: shared, redisUrl, keys } = stores;
+    await insertRegion(stores.sql);
+    const index = new CourierIndex(stores);
+    const id = await index.addCourier({ at: northOfPickup(50) });
+    await using link = new RedisLink(redisUrl);
+    const redis = connectRedisBlocking(link.url, { name: "linked", log: silentLog });
+    await startRedis(redis);
+    await using background = new Background();
+    const { signal } = background;
+    const live = new LiveCouriers();
+    const options = { keys, partition: PARTITION, redis, log: silentLog, signal };
+    background.run(() => new CourierFollower(live, options).follow());
+    await eventually("the courier is known", () => live.find(id) !== undefined);
+    link.cut();
+    assert.equal(await index.fix(id, fixAt(northOfPickup(90))), "accepted");
+    await shared.xtrim(keys.positions(PARTITION), "MAXLEN", 0);
+    link.restore();
+    const moved = keptPoint(northOfPickup(90));
+    await eventually("its new place is known", () => live.find(id)?.point.lat === moved.lat);
   });
 });
 
