@@ -213,9 +213,15 @@ const fixAt = (lat: number) => ({
 Deno.test("a courier's position is shown while it has the order, and no longer", async () => {
   const { redis, keys, sql } = world.stores;
   const waiting = await placed(world, parcelOrder());
-  assert.deepEqual((await positionOf(here, waiting, world.customer)).json, { position: null });
+  assert.deepEqual((await positionOf(here, waiting, world.customer)).json, {
+    position: null,
+    parcel: null,
+  });
   const { orderId, courier } = await acceptedOrder(world);
-  assert.deepEqual((await positionOf(here, orderId, world.customer)).json, { position: null });
+  assert.deepEqual((await positionOf(here, orderId, world.customer)).json, {
+    position: null,
+    parcel: null,
+  });
   const index = new Availability(redis, keys, PARTITION);
   await index.applyStatus(courier.accountId, "busy", 1);
   const fix = fixAt(57.7);
@@ -224,17 +230,26 @@ Deno.test("a courier's position is shown while it has the order, and no longer",
   const group = { courierId: courier.accountId, maxSpeedMps: 20, fixes: [heard] };
   assert.deepEqual((await index.applyHeard([group]))[0]?.codes, ["accepted"]);
   const first = await positionOf(here, orderId, world.customer);
-  assert.deepEqual([first.json, first.headers.get("x-cache")], [{ position: fix }, "MISS"]);
+  assert.deepEqual([first.json, first.headers.get("x-cache")], [
+    { position: fix, parcel: null },
+    "MISS",
+  ]);
   assert.equal(first.headers.get("cache-control"), "private, no-store");
   const second = await positionOf(there, orderId, world.merchant);
-  assert.deepEqual([second.json, second.headers.get("x-cache")], [{ position: fix }, "HIT"]);
+  assert.deepEqual([second.json, second.headers.get("x-cache")], [
+    { position: fix, parcel: null },
+    "HIT",
+  ]);
   const ttlMs = await redis.pttl(keys.cache("position", courier.accountId));
   assert.ok(ttlMs > 0 && ttlMs <= 15_000, `${ttlMs} ms`);
   const stranger = await world.gateway.signIn("customer");
   assert.equal((await positionOf(here, orderId, stranger)).status, 404);
   await sql`update assignments set ended_at = clock_timestamp() where order_id = ${orderId}`;
   const after = await positionOf(here, orderId, world.customer);
-  assert.deepEqual([after.json, after.headers.get("x-cache")], [{ position: null }, "BYPASS"]);
+  assert.deepEqual([after.json, after.headers.get("x-cache")], [
+    { position: null, parcel: null },
+    "BYPASS",
+  ]);
 });
 
 Deno.test("where Redis has no fix, the copy in Postgres is shown", async () => {
@@ -245,6 +260,7 @@ Deno.test("where Redis has no fix, the copy in Postgres is shown", async () => {
     values (${courier.accountId}, 57.71, 11.91, 90, '2026-01-02T03:04:05.678Z', now())`;
   const answer = await positionOf(here, orderId, world.customer);
   assert.deepEqual(answer.json, {
+    parcel: null,
     position: { lat: 57.71, lon: 11.91, headingDeg: 90, recordedAt: "2026-01-02T03:04:05.678Z" },
   });
 });
