@@ -185,9 +185,8 @@ export class ApiClient {
 
   /** False where ingest has a newer fix already. */
   async sendFix(token: string, fix: Fix): Promise<boolean> {
-    const call: Call = { service: "ingest", token, body: fix, timeoutMs: FIX_TIMEOUT_MS };
-    const answer = await this.#json("POST", "/api/v1/courier/location", fixAnswerSchema, call);
-    return answer.accepted;
+    const call: Call = { service: "ingest", token, timeoutMs: FIX_TIMEOUT_MS };
+    return (await this.#ask("sendPosition", { body: fix }, fixAnswerSchema, call)).accepted;
   }
 
   async merchantOrders(token: string, status: OrderState) {

@@ -58,7 +58,21 @@ export const merchantSchema = z.object({
 });
 export type Merchant = z.infer<typeof merchantSchema>;
 
-export const menuItemSchema = z.object({ id, available: z.boolean() });
+const optionGroupSchema = z.object({
+  minChoices: z.int().min(0).default(0),
+  options: z.array(z.object({
+    id: z.string(),
+    available: z.boolean().default(true),
+    maxQuantity: z.int().min(1).default(1),
+  })),
+});
+export type OptionGroup = z.infer<typeof optionGroupSchema>;
+
+export const menuItemSchema = z.object({
+  id,
+  available: z.boolean(),
+  optionGroups: z.array(optionGroupSchema),
+});
 export type MenuItem = z.infer<typeof menuItemSchema>;
 
 export const ticketSchema = z.object({ ticket: z.string().min(1) });

@@ -206,7 +206,8 @@ export class FakeApi {
     if (area === "merchant") return this.#act(third, MERCHANT_ACTIONS[fourth]);
     if (area === "merchants" && second === "") return this.#items(this.merchants);
     if (area === "merchants" && third === "menu") {
-      return this.#items([1, 2, 3, 4].map((n) => ({ id: `dish-${n}`, available: n !== 4 })));
+      const dishes = [1, 2, 3, 4].map((n) => ({ id: `dish-${n}`, available: n !== 4 }));
+      return this.#items(dishes.map((dish) => ({ ...dish, optionGroups: [] })));
     }
     if (area === "merchants") {
       const merchant = this.merchants.find(({ id }) => id === second);
