@@ -4,25 +4,30 @@
  * Contract
  * - A question is answered by a call that began after it was asked, so nothing read earlier is
  *   handed out.
- * - Alone, a question goes at the end of the turn in which it was asked. While `maxCalls` calls are
- *   under way, those that come meanwhile wait and go together: the busier, the larger the groups.
+ * - Alone, a question goes at the end of the turn in which it was asked. While a call is under way,
+ *   those that come meanwhile wait and go together: the busier, the larger the groups. Another call
+ *   begins beside it where a whole group waits, or where it takes longer than calls do, so that one
+ *   that hangs does not hold up the others.
  * - Questions go in the order in which they were asked. An error of a call is the answer of each of
  *   its questions; where they must fail one by one, the answers themselves say so.
  * - All is bounded: the questions of a call, the calls, and the questions that wait.
  */
 import { setImmediate } from "node:timers";
+import { type Clock, SYSTEM_CLOCK } from "shared/clock/clock.ts";
 
 export interface GatherBounds {
   /** Names the questions in errors. */
   readonly name: string;
   /** Questions of one call. */
   readonly maxGroup: number;
-  /** Calls under way at once. */
+  /** Calls under way at once; more than one where a group is full, or where a call hangs. */
   readonly maxCalls: number;
   /** Questions that wait for their call; one more is refused at once. */
   readonly maxWaiting?: number;
 }
 
+/** A call that takes longer is not waited for by those who come after it. */
+const OVERLAP_AFTER_MS = 20;
 /** A second's questions, several times over, of any gateway that could still answer them. */
 const MAX_WAITING = 10_000;
 
@@ -58,14 +63,19 @@ export class Gather<Question, Answer> {
   readonly #maxWaiting: number;
   readonly #answerAll: (questions: readonly Question[]) => Promise<readonly Answer[]>;
   #waiting: Waiting<Question, Answer>[] = [];
+  readonly #clock: Clock;
   #calls = 0;
   #isWoken = false;
+  /** Ends the wait for a call that takes long; undefined while nobody waits for one. */
+  #cancelWait: (() => void) | undefined;
 
   /** @param answerAll answers questions in their order; one call of it is one trip to the store. */
   constructor(
     bounds: GatherBounds,
     answerAll: (questions: readonly Question[]) => Promise<readonly Answer[]>,
+    clock: Clock = SYSTEM_CLOCK,
   ) {
+    this.#clock = clock;
     this.#bounds = bounds;
     this.#maxWaiting = bounds.maxWaiting ?? MAX_WAITING;
     this.#answerAll = answerAll;
@@ -86,17 +96,28 @@ export class Gather<Question, Answer> {
   }
 
   #wake(): void {
-    if (this.#isWoken || this.#waiting.length === 0 || this.#calls >= this.#bounds.maxCalls) return;
+    const { maxGroup, maxCalls } = this.#bounds;
+    if (this.#isWoken || this.#waiting.length === 0 || this.#calls >= maxCalls) return;
+    if (this.#calls > 0 && this.#waiting.length < maxGroup) {
+      this.#cancelWait ??= this.#clock.startTimer(OVERLAP_AFTER_MS, () => this.#send());
+      return;
+    }
     this.#isWoken = true;
     // Not in this turn: what was read together from the network goes together.
     setImmediate(() => {
       this.#isWoken = false;
-      while (this.#waiting.length > 0 && this.#calls < this.#bounds.maxCalls) {
-        this.#calls++;
-        // Never rejects: every failure goes to those who asked.
-        void this.#call(this.#waiting.splice(0, this.#bounds.maxGroup));
-      }
+      this.#send();
     });
+  }
+
+  #send(): void {
+    this.#cancelWait?.();
+    this.#cancelWait = undefined;
+    if (this.#waiting.length === 0 || this.#calls >= this.#bounds.maxCalls) return;
+    this.#calls++;
+    // Never rejects: every failure goes to those who asked.
+    void this.#call(this.#waiting.splice(0, this.#bounds.maxGroup));
+    this.#wake();
   }
 
   async #call(group: readonly Waiting<Question, Answer>[]): Promise<void> {

@@ -1,11 +1,22 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
+import type { Clock } from "shared/clock/clock.ts";
 import { Gather, GatherFullError, padded } from "./gather.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** A store whose calls end when the test says so. */
 function gated(bounds: { maxGroup: number; maxCalls: number; maxWaiting?: number }) {
+  const timers: (() => void)[] = [];
+  const clock: Clock = {
+    nowMs: () => 0,
+    startTimer: (_, fire) => {
+      timers.push(fire);
+      return () => {
+        if (timers.includes(fire)) timers.splice(timers.indexOf(fire), 1);
+      };
+    },
+  };
   const calls: { questions: number[]; end: (error?: Error) => void }[] = [];
   const gather = new Gather<number, string>({ name: "numbers", ...bounds }, (questions) => {
     const { promise, resolve, reject } = Promise.withResolvers<string[]>();
@@ -13,8 +24,8 @@ function gated(bounds: { maxGroup: number; maxCalls: number; maxWaiting?: number
       error === undefined ? resolve(questions.map((n) => `answer ${n}`)) : reject(error);
     calls.push({ questions: [...questions], end });
     return promise;
-  });
-  return { gather, calls };
+  }, clock);
+  return { gather, calls, pass: () => timers.splice(0).forEach((fire) => fire()) };
 }
 
 Deno.test("Gather sends what is asked in one turn together, and answers each question", async () => {
@@ -26,25 +37,50 @@ Deno.test("Gather sends what is asked in one turn together, and answers each que
   assert.deepEqual(await Promise.all(answers), ["answer 3", "answer 1", "answer 2"]);
 });
 
-Deno.test("Gather collects while its calls are under way, and never answers from an earlier one", async () => {
+Deno.test("Gather collects while a call is under way, and never answers from an earlier one", async () => {
+  const { gather, calls } = gated({ maxGroup: 3, maxCalls: 2 });
+  const answers = [gather.ask(1)];
+  await turn();
+  for (const n of [1, 5]) answers.push(gather.ask(n));
+  await turn();
+  assert.deepEqual(calls.map(({ questions }) => questions), [[1]]);
+  calls[0]?.end();
+  await turn();
+  await turn();
+  assert.deepEqual(calls.map(({ questions }) => questions), [[1], [1, 5]]);
+  calls[1]?.end();
+  assert.deepEqual(await Promise.all(answers), ["answer 1", "answer 1", "answer 5"]);
+});
+
+Deno.test("Gather sends a full group beside a call under way, and no more than its calls", async () => {
   const { gather, calls } = gated({ maxGroup: 2, maxCalls: 2 });
-  const answers = [1].map((n) => gather.ask(n));
+  const answers = [gather.ask(1)];
   await turn();
-  answers.push(gather.ask(1));
+  for (const n of [2, 3, 4, 5]) answers.push(gather.ask(n));
   await turn();
-  for (const n of [4, 5, 6]) answers.push(gather.ask(n));
   await turn();
-  assert.deepEqual(calls.map(({ questions }) => questions), [[1], [1]]);
+  assert.deepEqual(calls.map(({ questions }) => questions), [[1], [2, 3]]);
   calls[1]?.end();
   await turn();
   await turn();
-  assert.deepEqual(calls.map(({ questions }) => questions), [[1], [1], [4, 5]]);
+  assert.deepEqual(calls.at(2)?.questions, [4, 5]);
+  for (const call of calls) call.end();
+  assert.equal((await Promise.all(answers)).at(-1), "answer 5");
+});
+
+Deno.test("Gather does not let a call that hangs hold up the others", async () => {
+  const { gather, calls, pass } = gated({ maxGroup: 9, maxCalls: 2 });
+  const hung = gather.ask(1);
+  await turn();
+  const later = [2, 3].map((n) => gather.ask(n));
+  await turn();
+  assert.equal(calls.length, 1);
+  pass();
+  assert.deepEqual(calls.at(1)?.questions, [2, 3]);
+  calls[1]?.end();
+  assert.deepEqual(await Promise.all(later), ["answer 2", "answer 3"]);
   calls[0]?.end();
-  calls[2]?.end();
-  await turn();
-  await turn();
-  calls[3]?.end();
-  assert.equal((await Promise.all(answers)).at(-1), "answer 6");
+  assert.equal(await hung, "answer 1");
 });
 
 Deno.test("Gather gives an error to the questions of its call only, and goes on", async () => {
