@@ -47,6 +47,15 @@ export function readCourierState(state: Buffer): CourierState {
   return { ...heard, newest: readRecord(state, TRUSTED_AT) };
 }
 
+/**
+ * When the newest fix that is kept was recorded, whatever it was taken for; 0 for none. It may be
+ * newer than where the courier is: a fix that comes late can make a later one doubtful.
+ */
+export function newestKeptMs(state: Buffer): number {
+  if (state.length > WINDOW_AT) return state.readDoubleLE(state.length - JUDGED_BYTES);
+  return Math.max(state.readDoubleLE(TRUSTED_AT), state.readDoubleLE(TRUSTED_AT + JUDGED_BYTES));
+}
+
 /** Lua shared by the scripts: Redis's clock in milliseconds. */
 export const NOW = `
 local time = redis.call('TIME')

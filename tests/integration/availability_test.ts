@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MAX_POSITION_ENTRIES } from "shared/availability/availability.ts";
 import { HIDDEN_AFTER_MS, RETURN_AFTER_MS } from "shared/availability/cleaning.ts";
+import { newestKeptMs } from "shared/availability/courier_state.ts";
 import { parseStreamedCouriers } from "shared/availability/streamed_fixes.ts";
 import { COURIER_STATUSES, type CourierStatus } from "shared/orders/rows.ts";
 import { CourierIndex, fixAt, northOfPickup, PICKUP, streamedOf } from "../harness/couriers.ts";
@@ -369,5 +370,23 @@ Deno.test("Availability indexes a courier if and only if it is available and fre
       ),
       { seed: SEED, numRuns: RUNS },
     );
+  });
+});
+
+Deno.test("newestKeptMs() tells a fix that a late one has made doubtful", async () => {
+  await withIndex(async (index, { redis, keys }) => {
+    const id = crypto.randomUUID();
+    await index.availability.applyStatus(id, "available", 1);
+    const far = fixAt(northOfPickup(9_000), 2_000);
+    assert.equal(await index.fix(id, far), "accepted", "nothing is known before it");
+    const kept = async () => {
+      const state = await redis.hgetBuffer(keys.courier(PARTITION, id), "state");
+      return state === null ? undefined : newestKeptMs(state);
+    };
+    assert.equal(await kept(), far.recordedAtMs);
+    const earlier = fixAt(PICKUP, 5_000);
+    assert.equal(await index.fix(id, earlier), "late");
+    assert.equal((await index.latest(id))?.recordedAtMs, earlier.recordedAtMs);
+    assert.equal(await kept(), far.recordedAtMs);
   });
 });
