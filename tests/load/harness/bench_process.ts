@@ -13,7 +13,7 @@ const STOP_TIMEOUT_MS = 5_000;
 
 /** What a child tells. `atMs` is the wall clock, which the processes of a machine share. */
 export interface Message {
-  readonly type: "ready" | "warm" | "started" | "done" | "holding";
+  readonly type: "ready" | "warm" | "started" | "done" | "holding" | "answer";
   readonly atMs: number;
   readonly count: number;
   /** What else the child has to say; parent and child are of one source tree. */
@@ -55,7 +55,17 @@ export class BenchProcess {
 
   /** Tells the child to begin. */
   async go(): Promise<void> {
-    await this.#input.write(new TextEncoder().encode("go\n"));
+    await this.#say("go");
+  }
+
+  /** Says a line to a child that answers each one, and waits for that. One at a time. */
+  async ask(line: string, timeoutMs: number): Promise<unknown> {
+    await this.#say(line);
+    return (await this.message("answer", timeoutMs)).data;
+  }
+
+  async #say(line: string): Promise<void> {
+    await this.#input.write(new TextEncoder().encode(`${line}\n`));
   }
 
   /** The next message of this type. @throws when it does not come in time. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { connectSql } from "shared/sql/connect.ts";
 import { migrate } from "shared/sql/migrate.ts";
 import { chooseLocalPlace, PROJECT_DIR } from "../../../deploy/local/data_dir.ts";
+import type { KeptProcess } from "../../../deploy/local/kept_process.ts";
 import { startServers } from "../../../deploy/local/servers.ts";
 
 /** The stores of a bench. */
@@ -13,6 +14,8 @@ export interface BenchStores {
   readonly redisUrl: string;
   /** Postgres and Redis, for their CPU time. */
   readonly pids: Readonly<Record<string, number>>;
+  /** For faults; it is started again by itself, on the same port with the same data. */
+  readonly redis: KeptProcess;
 }
 
 const DATABASE = "hexmile_bench";
@@ -31,8 +34,9 @@ export async function withBenchStores(
     const servers = await startServers({ place, durable: true, say: console.log, signal: stop });
     try {
       const databaseUrl = await createDatabase(servers.adminDatabaseUrl);
-      const { adminDatabaseUrl, redisUrl } = servers;
-      await work({ databaseUrl, adminDatabaseUrl, redisUrl, pids: servers.pids() });
+      const { adminDatabaseUrl, redisUrl, redis } = servers;
+      if (redis === undefined) throw new Error("a bench needs a Redis of its own");
+      await work({ databaseUrl, adminDatabaseUrl, redisUrl, redis, pids: servers.pids() });
     } finally {
       await servers.stop();
     }

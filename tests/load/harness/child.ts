@@ -18,6 +18,21 @@ export async function told(): Promise<void> {
   reader.releaseLock();
 }
 
+/** What the parent says, line by line; each wants an `answer`. Ends with the parent. */
+export async function* toldLines(): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+/** Answers what the parent said. */
+export function answer(data: unknown): void {
+  tell("answer", 0, data);
+}
+
 /** Aborts when the parent asks the process to end. */
 export function stopSignal(): AbortSignal {
   const stopping = new AbortController();

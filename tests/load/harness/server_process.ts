@@ -62,8 +62,21 @@ export class ServerProcess {
     }
   }
 
+  /** A fault: the process ends where it stands. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.status;
+  }
+
+  /** Asks the process to drain and end; ends it after 8 s. May be called again. */
   async stop(): Promise<void> {
-    this.#child.kill("SIGTERM");
+    try {
+      this.#child.kill("SIGTERM");
+    } catch (error) {
+      // It has ended before.
+      if (error instanceof TypeError) return;
+      throw error;
+    }
     const ended = withTimeout("end of the server", STOP_TIMEOUT_MS, this.#child.status);
     await ended.catch(() => this.#child.kill("SIGKILL"));
   }
