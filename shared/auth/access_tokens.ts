@@ -4,7 +4,7 @@
  * issuer and audience are ours, its key is looked up by `kid` among our own, and `jwk`, `jku`, `x5u`
  * and the like are never read (RFC 8725).
  */
-import { errors, jwtVerify, SignJWT } from "jose";
+import { type CryptoKey, errors, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { MODES, type Principal, ROLES } from "./principal.ts";

@@ -6,7 +6,14 @@
  * follows the rules never meets a token whose key it cannot know. All times are the database's.
  * Rotation happens when a token is asked for: a set that nobody uses needs none.
  */
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
+import {
+  calculateJwkThumbprint,
+  type CryptoKey,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+} from "jose";
 import type { Log } from "shared/log/log.ts";
 import type { Sql, Tx } from "shared/sql/connect.ts";
 import { seal, type ServerSecrets, unseal } from "./server_secrets.ts";
