@@ -26,8 +26,8 @@ import {
 import { withCouriers } from "./ingest/seed.ts";
 
 const ROUNDS = 3;
-/** Each may send 120 at once. */
-const COURIERS = 4_000;
+/** As many as the product is made for: each then sends every few seconds, as phones do. */
+const COURIERS = 30_000;
 const CONNECTIONS = 64;
 const OUR_REQUESTS = 200_000;
 const PEER_REQUESTS = 40_000;
