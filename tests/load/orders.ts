@@ -52,6 +52,8 @@ interface GeneratorReport extends LoopOutcome {
 
 interface Outcome extends GeneratorReport {
   readonly cpuUsPerOrder: Readonly<Record<string, number>>;
+  /** Of the load itself, which counts for nobody but takes from both. */
+  readonly generatorUsPerOrder: number;
   readonly lost: number;
   readonly duplicate: number;
 }
@@ -104,7 +106,7 @@ class Stage {
       await generator.message("ready", READY_TIMEOUT_MS);
       await generator.go();
       await generator.message("warm", RUN_TIMEOUT_MS);
-      const pids = { ...this.#stores.pids, [side]: server.pid };
+      const pids = { ...this.#stores.pids, [side]: server.pid, generator: generator.pid };
       const before = await cpuByName(pids);
       const sinceMs = performance.now();
       const done = generator.message("done", RUN_TIMEOUT_MS);
@@ -113,12 +115,15 @@ class Stage {
       const countedS = (performance.now() - sinceMs) / 1_000;
       const report = (await done).data as GeneratorReport;
       const orders = report.completedPerS * countedS;
-      const cpuUsPerOrder = Object.fromEntries(
-        [...after].map((
-          [name, s],
-        ) => [name, Math.round(1e6 * (s - (before.get(name) ?? 0)) / orders)]),
-      );
-      return { ...report, cpuUsPerOrder, ...await this.#check(run, report.placed) };
+      const usOf = (name: string) =>
+        Math.round(1e6 * ((after.get(name) ?? 0) - (before.get(name) ?? 0)) / orders);
+      const servers = Object.keys(pids).filter((name) => name !== "generator");
+      return {
+        ...report,
+        cpuUsPerOrder: Object.fromEntries(servers.map((name) => [name, usOf(name)])),
+        generatorUsPerOrder: usOf("generator"),
+        ...await this.#check(run, report.placed),
+      };
     } finally {
       await generator.stop();
       await server.stop();
@@ -167,7 +172,7 @@ async function tell(what: string, side: SideName, outcome: Outcome): Promise<Out
       `mismatches ${outcome.mismatches}, refused ${JSON.stringify(refused)}\n` +
       `         CPU us per order: ${cpuUs(outcome)} (${
         parts.join(", ")
-      }); CPU pressure ${await cpuPressure()}`,
+      }), of the load ${outcome.generatorUsPerOrder}; CPU pressure ${await cpuPressure()}`,
   );
   return outcome;
 }
