@@ -12,6 +12,8 @@ import { REGION } from "../load/ingest/settings.ts";
 const COURIERS = 200;
 /** The others post. */
 const SOCKETS = 150;
+/** These have an order. */
+const isBusy = (courier: number) => courier % 2 === 1;
 /** Each is 3 s: far more than the run takes. */
 const MAX_SLOTS = 100;
 const STARTED_TIMEOUT_MS = 30_000;
@@ -31,7 +33,14 @@ Deno.test("no acknowledged fix is lost by a SIGKILL of ingest and a clean restar
   const stop = new AbortController();
   await withBenchStores("acknowledged-fixes", stop.signal, async (stores) => {
     await withCouriers(stores.databaseUrl, COURIERS, async (sendersFile) => {
-      const settings = { sendersFile, sockets: SOCKETS, maxSlots: MAX_SLOTS, rampSlots: 1, seed };
+      const settings = {
+        sendersFile,
+        sockets: SOCKETS,
+        maxSlots: MAX_SLOTS,
+        rampSlots: 1,
+        seed,
+        isBusy,
+      };
       const world = await SoakWorld.start(stores, settings);
       try {
         await world.connect();
@@ -46,20 +55,28 @@ Deno.test("no acknowledged fix is lost by a SIGKILL of ingest and a clean restar
         const ledger = await checkLedger(world);
         assert.ok(ledger.acknowledged >= COURIERS);
         assert.deepEqual([ledger.lostInRedis, ledger.lostOnStream], [0, 0]);
+        assert.equal(ledger.lostInHistory, 0);
         assert.deepEqual(ledger.unfinished, { tracker: 0, history: 0 });
         await assertLossIsSeen(world);
       } finally {
         await world.stop();
       }
-    });
+    }, isBusy);
   });
 });
 
-/** The check itself: of a courier whose state is taken away, it must say so. */
+/** The checks themselves: of a courier whose state or history is taken away, they must say so. */
 async function assertLossIsSeen(world: SoakWorld): Promise<void> {
   const { redis, keys, senders } = world;
   const newest = await world.newestAcknowledged();
   const phone = newest.findIndex((atMs) => atMs > 0);
   await redis.hdel(keys.courier(partitionOf(REGION, 0), senders[phone]?.id ?? ""), "state");
   assert.deepEqual(await behindInRedis(redis, keys, { senders, newest }), [phone]);
+  const [row] = await world.sql<{ courierId: string }[]>`
+    delete from courier_positions where carrying and courier_id = (
+      select courier_id from courier_positions where carrying
+      group by courier_id having sum(fixes) > 1 limit 1
+    ) returning courier_id`;
+  const carrier = senders.findIndex(({ id }) => id === row?.courierId);
+  assert.deepEqual(await world.behindInHistory(), [carrier]);
 }

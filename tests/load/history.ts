@@ -134,32 +134,24 @@ async function bench(stores: BenchStores, sql: Sql, couriersFile: string): Promi
   }));
 }
 
-/** Who carries has an order since before the run. */
-async function assign(sql: Sql, ids: readonly string[]): Promise<void> {
-  await sql`
-    insert into assignments (id, order_id, courier_id, created_at)
-    select gen_random_uuid(), gen_random_uuid(), id, clock_timestamp() - interval '1 hour'
-    from unnest(${[...ids]}::uuid[]) id`;
-  await sql`analyze`;
-}
+const isCarrying = (courier: number) => courier < CARRYING;
 
 const wishes = listenForStop();
 await withBenchStores("history", wishes.stop, async (stores) => {
   await withCouriers(stores.databaseUrl, COURIERS, async (sendersFile) => {
     const senders = JSON.parse(await Deno.readTextFile(sendersFile)) as Sender[];
     const ids = senders.map(({ id }) => id);
-    const carrying = ids.slice(0, CARRYING);
+    const carrying = ids.filter((_, courier) => isCarrying(courier));
     await Deno.writeTextFile(
       sendersFile,
       JSON.stringify({ ids, carrying } satisfies BenchCouriers),
     );
     const sql = connectSql(stores.databaseUrl, { applicationName: "bench", max: 2 });
     try {
-      await assign(sql, carrying);
       await bench(stores, sql, sendersFile);
     } finally {
       await sql.end({ timeout: 5 });
     }
-  });
+  }, isCarrying);
 });
 wishes.dispose();

@@ -45,6 +45,8 @@ const SPARE_S = 300;
 const SPARE_FILES = 1_500;
 /** The others post. */
 const SOCKET_SHARE = 0.8;
+/** One in five has an order; those fall silent at one of the faults. */
+const isBusy = (courier: number) => courier % 10 === 3 || courier % 10 === 7;
 
 interface Options {
   readonly minutes: number;
@@ -228,7 +230,8 @@ async function conclude(options: Options, result: Run): Promise<void> {
   const sum = (names: readonly string[]) =>
     rounded(names.reduce((total, name) => total + (cores[name] ?? 0), 0), 2);
   const unfinished = Object.values(ledger.unfinished).reduce((total, count) => total + count, 0);
-  const lost = ledger.lostInRedis + ledger.lostOnStream + result.behindInPostgres +
+  const lost = ledger.lostInRedis + ledger.lostOnStream + ledger.lostInHistory +
+    result.behindInPostgres +
     faults.reduce((total, fault) => total + fault.lost, 0);
   console.log(JSON.stringify({
     bench: "ingest-soak",
@@ -253,6 +256,7 @@ async function conclude(options: Options, result: Run): Promise<void> {
     lost_in_redis: ledger.lostInRedis,
     lost_on_stream: ledger.lostOnStream,
     unfinished: ledger.unfinished,
+    lost_in_history: ledger.lostInHistory,
     lost_in_postgres: result.behindInPostgres,
     faults,
     rebuild,
@@ -271,7 +275,7 @@ async function bench(
   const maxSlots = Math.ceil((minutes * 60 + SPARE_S) * 1_000 / PERIOD_MS);
   // All are there at half of the time before the first fault.
   const rampSlots = Math.max(1, Math.floor(KILL_AT / 2 * minutes * 60_000 / PERIOD_MS));
-  const soak = { sendersFile, sockets, maxSlots, rampSlots, seed };
+  const soak = { sendersFile, sockets, maxSlots, rampSlots, seed, isBusy };
   const world = await SoakWorld.start(stores, soak);
   try {
     await conclude(options, await run(world, options, stop));
@@ -290,6 +294,7 @@ await withBenchStores(
       stores.databaseUrl,
       options.couriers,
       (sendersFile) => bench(stores, sendersFile, { options, stop: wishes.stop }),
+      isBusy,
     ),
 );
 wishes.dispose();

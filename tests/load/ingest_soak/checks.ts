@@ -5,7 +5,7 @@ import { partitionOf, type RedisKeys } from "shared/redis/keys.ts";
 import { POSITION_GROUPS } from "shared/streams/groups.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import { REGION, type Sender } from "../ingest/settings.ts";
-import { countMissing, countSet } from "./ledger.ts";
+import { countMissing, countSet, SlotBits } from "./ledger.ts";
 import { LEDGER_FILES } from "./settings.ts";
 
 const PARTITION = partitionOf(REGION, 0);
@@ -25,6 +25,14 @@ export async function compareStream(
   const acknowledged = await Deno.readFile(`${folder}/${LEDGER_FILES.acknowledged}`);
   const streamed = await Deno.readFile(`${folder}/${LEDGER_FILES.streamed}`);
   return { acknowledged: countSet(acknowledged), missing: countMissing(acknowledged, streamed) };
+}
+
+/** Which fixes stood on the stream, as its reader wrote it. */
+export async function readStreamed(
+  folder: string,
+  { phones, slots }: { readonly phones: number; readonly slots: number },
+): Promise<SlotBits> {
+  return new SlotBits(phones, slots, await Deno.readFile(`${folder}/${LEDGER_FILES.streamed}`));
 }
 
 /** Phones of which Redis has nothing as new as what they were told is stored. */

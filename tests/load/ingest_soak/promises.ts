@@ -17,6 +17,8 @@ export interface Ledger {
   readonly lostOnStream: number;
   /** Entries of the stream that a consumer group has not finished, by group. */
   readonly unfinished: Readonly<Record<string, number>>;
+  /** Phones of couriers with an order whose history lacks fixes. */
+  readonly lostInHistory: number;
 }
 
 /** Everybody falls silent, and each promise is looked up. */
@@ -28,7 +30,14 @@ export async function checkLedger(world: SoakWorld): Promise<Ledger> {
   const behind = await behindInRedis(redis, keys, { senders, newest });
   const { acknowledged, missing } = await compareStream(folder);
   const unfinished = await unfinishedEntries(redis, keys);
-  return { acknowledged, lostInRedis: behind.length, lostOnStream: missing, unfinished };
+  const lostInHistory = (await world.behindInHistory()).length;
+  return {
+    acknowledged,
+    lostInRedis: behind.length,
+    lostOnStream: missing,
+    unfinished,
+    lostInHistory,
+  };
 }
 
 /** Nobody sends any more, and all that was sent is answered and read. */

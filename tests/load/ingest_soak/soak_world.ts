@@ -14,7 +14,9 @@ import { BenchProcess } from "../harness/bench_process.ts";
 import type { BenchStores } from "../harness/bench_stores.ts";
 import { ServerProcess } from "../harness/server_process.ts";
 import type { Sender } from "../ingest/settings.ts";
-import { readNewest } from "./checks.ts";
+import { readNewest, readStreamed } from "./checks.ts";
+import { behindInHistory } from "./history_check.ts";
+import { Timetable } from "./timetable.ts";
 import type { PhonesFigures, PhonesSettings, ReaderFigures, ReaderSettings } from "./settings.ts";
 import type { Pids } from "./usage.ts";
 
@@ -29,6 +31,8 @@ export interface SoakSettings {
   readonly maxSlots: number;
   readonly rampSlots: number;
   readonly seed: number;
+  /** Which couriers have an order, as they were seeded; none unless said. */
+  readonly isBusy?: (courier: number) => boolean;
 }
 
 export class SoakWorld {
@@ -42,6 +46,8 @@ export class SoakWorld {
   readonly #settings: SoakSettings;
   readonly #ingestPort = ownPort();
   readonly #servers = new Map<string, ServerProcess>();
+  /** When the phones began. */
+  #startMs = 0;
   #phones: BenchProcess | undefined;
   #reader: BenchProcess | undefined;
 
@@ -139,9 +145,9 @@ export class SoakWorld {
 
   /** Begins to record. */
   async go(): Promise<void> {
-    const startMs = Date.now() + 200;
-    await this.#child(this.#reader).ask(`go ${startMs}`, ASK_TIMEOUT_MS);
-    await this.#child(this.#phones).ask(`go ${startMs}`, ASK_TIMEOUT_MS);
+    this.#startMs = Date.now() + 200;
+    await this.#child(this.#reader).ask(`go ${this.#startMs}`, ASK_TIMEOUT_MS);
+    await this.#child(this.#phones).ask(`go ${this.#startMs}`, ASK_TIMEOUT_MS);
   }
 
   /** Every `divisor`th phone falls silent at once; 1 for all of them. */
@@ -170,6 +176,19 @@ export class SoakWorld {
   /** Writes what stood on the stream beside the phones' ledger. */
   async writeStreamed(): Promise<void> {
     await this.#child(this.#reader).ask(`ledger ${this.folder}`, ASK_TIMEOUT_MS);
+  }
+
+  /** Phones with an order of which the history lacks fixes that stood on the stream. */
+  async behindInHistory(): Promise<number[]> {
+    const { senders, sql } = this;
+    const { maxSlots, seed, isBusy = () => false } = this.#settings;
+    return await behindInHistory(sql, {
+      senders,
+      carriers: [...senders.keys()].filter(isBusy),
+      streamed: await readStreamed(this.folder, { phones: senders.length, slots: maxSlots }),
+      timetable: new Timetable(senders.length, this.#startMs, seed),
+      maxSlots,
+    });
   }
 
   /** Whether Redis holds the generation that Postgres tells. */
