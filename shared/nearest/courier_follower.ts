@@ -94,7 +94,8 @@ export class CourierFollower {
         // What answers next may be another server, with another clock and other ids, or the same
         // one after the stream was trimmed beyond where we stood.
         this.#lastIds = undefined;
-        redis.disconnect(true);
+        // One that is away comes back by itself; asking it each time would leave a listener behind.
+        if (redis.status === "ready") redis.disconnect(true);
         await pause(RETRY_MS, signal);
       }
     }

@@ -63,7 +63,7 @@ async function follow(): Promise<void> {
       }
     } catch {
       // Redis is restarted on purpose; what stood on the stream is there again.
-      redis.disconnect(true);
+      if (redis.status === "ready") redis.disconnect(true);
       await pause(RETRY_MS);
     }
   }
