@@ -25,7 +25,7 @@ async function main(): Promise<number> {
     const report = await rebuildRedis({ sql, redis, keys, log });
     console.log(
       `generation ${report.generation}: ${report.partitions} partitions, ` +
-        `${report.events} events to publish again, ${report.couriers} couriers`,
+        `${report.changes} changes to publish again, ${report.couriers} couriers`,
     );
     return 0;
   } catch (error) {

@@ -1,7 +1,8 @@
 import type { Point } from "shared/geo/point.ts";
 import { hexOf } from "shared/auth/token.ts";
-import { type EventInput, EVENTS } from "shared/events/catalogue.ts";
+import type { EventInput } from "shared/events/catalogue.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
+import { eventLine } from "shared/outbox/change_events.ts";
 import type { Tx } from "shared/sql/connect.ts";
 import { scheduleTimers, type Timer } from "shared/timers/schedule.ts";
 import { deadlinesOf } from "./deadlines.ts";
@@ -114,14 +115,14 @@ export function insertOrders(tx: Tx, orders: readonly DatedOrder[]): void {
         quote_id, currency, estimated_delivery_at, tracking_token_hash, placed_at, state_times
       from item
     ), announced as (
-      insert into outbox (event_id, type, version, region, shard, key, aggregate_version,
-        event_index, occurred_at, trace, data)
-      select event_id, event_type, event_version, region, shard, id, 1, 0, placed_at, trace, event
+      insert into outbox (region, shard, key, aggregate_version, occurred_at, trace, events)
+      select region, shard, id, 1, placed_at, trace, event
       from item
     )
     insert into order_history (order_id, order_version, event_index, event_id, type, occurred_at,
       actor_role, actor_id, data)
-    select id, 1, 0, event_id, event_type, placed_at, placed_by, customer_id, event::jsonb
+    select id, 1, 0, event_id, event_type, placed_at, placed_by, customer_id,
+      (event::json -> 'data')::jsonb
     from item`);
   scheduleTimers(tx, orders.flatMap(timersOf));
 }
@@ -138,15 +139,15 @@ function columnTypes(tx: Tx) {
     distance_m integer, preparation_minutes smallint, items_minor integer, delivery_minor integer,
     tip_minor integer, price_parts jsonb, quote_id uuid, currency text,
     estimated_delivery_at timestamptz, tracking_token_hash bytea, placed_at timestamptz,
-    state_times jsonb, event_id uuid, event_type text, event_version smallint, trace text,
-    event json`;
+    state_times jsonb, event_id uuid, event_type text, trace text, event text`;
 }
 
 /** What is null is left out: Postgres reads each name that is there, and absent is null too. */
 function rowOf(dated: DatedOrder) {
   const { order, placedAt } = dated;
   const { pickup, dropoff, price, schedule } = order;
-  const { event_type, event } = eventOf(dated);
+  const event = eventOf(dated);
+  const eventId = uuidv7();
   return {
     id: order.id,
     region: order.region,
@@ -190,17 +191,16 @@ function rowOf(dated: DatedOrder) {
     tracking_token_hash: `\\x${hexOf(order.trackingTokenHash)}`,
     placed_at: placedAt,
     state_times: { placed: placedAt },
-    event_id: uuidv7(),
-    event_type,
-    event_version: EVENTS[event_type].version,
+    event_id: eventId,
+    event_type: event.type,
     trace: order.trace ?? undefined,
-    event,
+    event: eventLine(event, eventId),
   };
 }
 
-function eventOf(dated: DatedOrder) {
+function eventOf(dated: DatedOrder): EventInput {
   const { order } = dated;
-  const placed: EventInput & { type: "order.placed" } = {
+  return {
     type: "order.placed",
     data: {
       orderId: order.id,
@@ -212,7 +212,6 @@ function eventOf(dated: DatedOrder) {
       ...(isHeld(dated) ? { releaseAt: order.schedule?.releaseAt.toISOString() } : {}),
     },
   };
-  return { event_type: placed.type, event: placed.data };
 }
 
 /** A scheduled order waits for its release, and its deadlines with it; a robot has none. */

@@ -1,5 +1,6 @@
 import type { EventInput } from "shared/events/catalogue.ts";
-import { insertEvents } from "shared/outbox/append.ts";
+import { uuidv7 } from "shared/ids/uuid.ts";
+import { insertChange } from "shared/outbox/append.ts";
 import type { Tx } from "shared/sql/connect.ts";
 import type { Deed } from "./actor.ts";
 
@@ -22,16 +23,16 @@ export function appendOrderEvents(
   deed: Deed,
 ): void {
   if (events.length === 0) return;
-  const { id, version, region, shard } = order;
-  // One statement: the history need not look up what was just written.
+  const ids = events.map(() => uuidv7());
+  // One statement: the history has the time that the outbox was given.
   tx.defer(tx`
-    with appended as (
-      ${insertEvents(tx, { id, version, region, shard }, events)}
-      returning aggregate_version, event_index, event_id, type, occurred_at, data
-    )
+    with appended as (${insertChange(tx, order, events, ids)} returning occurred_at)
     insert into order_history (order_id, order_version, event_index, event_id, type, occurred_at,
       actor_role, actor_id, reason, data)
-    select ${id}, aggregate_version, event_index, event_id, type, occurred_at,
-      ${deed.role}, ${deed.accountId ?? null}, ${deed.reason ?? null}, data::jsonb
-    from appended`);
+    select ${order.id}, ${order.version}, event_index - 1, event_id, type,
+      (select occurred_at from appended), ${deed.role}, ${deed.accountId ?? null},
+      ${deed.reason ?? null}, data
+    from unnest(${ids}::uuid[], ${events.map(({ type }) => type)}::text[],
+      ${events.map(({ data }) => JSON.stringify(data))}::jsonb[])
+      with ordinality as event (event_id, type, data, event_index)`);
 }

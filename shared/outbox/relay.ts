@@ -4,11 +4,13 @@
  * Contract
  * - One owner per partition (a lease). The script compares the fence, so that an owner that was
  *   stopped and continued cannot append after its successor.
- * - Reads unpublished rows in id order in one statement. Ids of one aggregate are in commit order,
- *   and a snapshot that shows a later change of an aggregate shows the earlier ones; so the order
- *   of each aggregate is kept without looking at transaction horizons (ADR 0006).
+ * - Reads unpublished changes in id order in one statement. Ids of one aggregate are in commit
+ *   order, and a snapshot that shows a later change of an aggregate shows the earlier ones; so the
+ *   order of each aggregate is kept without looking at transaction horizons (ADR 0006). A change is
+ *   a row with all its events (ADR 0022).
  * - Appends, then marks. A death in between is repaired by the next owner: it first takes the
- *   fence, then skips what the last entries of the stream already hold.
+ *   fence, then skips what the last batch of the stream already holds. One batch at most is
+ *   appended and not marked: what comes next is read meanwhile, and appended after the mark.
  * - Redis away or full: rows stay where they are, and the relay asks again.
  * - Every append and every mark names the generation of what Redis holds. After a loss of Redis
  *   nothing goes out until it is rebuilt, and no row is marked for a stream that is gone.
@@ -25,9 +27,12 @@ import { readGeneration } from "shared/redis/generation.ts";
 import { partitionOf, type RedisKeys } from "shared/redis/keys.ts";
 import { runScript, type Script } from "shared/redis/script.ts";
 import type { Sql } from "shared/sql/connect.ts";
+import { envelopesOf, type ReadyEvent, type SharedFields } from "./change_events.ts";
 
-/** Rows per append: also how far back a new owner looks for what is already there. */
-const BATCH_ROWS = 500;
+/** Changes per append. */
+const BATCH_CHANGES = 100;
+/** Entries of a last batch whose number Redis does not tell: relays before ADR 0022 kept to it. */
+const UNTOLD_BATCH_EVENTS = 500;
 /** The stream's bound: the relay waits instead of pushing unread entries out. */
 export const MAX_STREAM_ENTRIES = 1_000_000;
 /** How long a lost notification may delay an event. */
@@ -53,7 +58,8 @@ const APPEND: Script = {
     local batches = tonumber(redis.call('HGET', KEYS[2], 'batches') or '0')
     if batches < tonumber(ARGV[5]) - 1 then return 'lost' end
     if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 'full' end
-    redis.call('HSET', KEYS[2], 'fence', ARGV[1], 'batch', ARGV[2], 'batches', ARGV[5])
+    redis.call('HSET', KEYS[2], 'fence', ARGV[1], 'batch', ARGV[2], 'batches', ARGV[5],
+      'entries', (#ARGV - 5) / 2)
     for i = 6, #ARGV, 2 do
       redis.call('XADD', KEYS[1], '*', 'id', ARGV[i], 'event', ARGV[i + 1])
     end
@@ -93,17 +99,10 @@ export interface RelayOptions {
   readonly onPublished?: (count: number) => void;
 }
 
-interface OutboxRow {
+interface OutboxRow extends SharedFields {
   readonly id: string;
-  readonly eventId: string;
-  readonly type: string;
-  readonly version: number;
-  readonly region: string;
-  readonly key: string;
-  readonly occurredAt: Date;
-  readonly trace: string | null;
-  /** As JSON text. */
-  readonly data: string;
+  /** A line each (`change_events.ts`). */
+  readonly events: string;
 }
 
 /** Runs until the signal aborts or the fence is passed. */
@@ -116,7 +115,7 @@ export async function runRelay(options: RelayOptions): Promise<void> {
       if (moved === "full" || moved === "lost") {
         await pause(RETRY_MS, options.signal, options.clock);
       }
-      if (moved === "idle") await options.wake.wait(POLL_FLOOR_MS, options.signal);
+      if (relay.isDrained) await options.wake.wait(POLL_FLOOR_MS, options.signal);
     } catch (error) {
       relay.doubt();
       options.log.warn("relay cannot publish; it tries again", { error });
@@ -138,6 +137,8 @@ export class Relay {
   #appends = 0;
   /** Batches of the partition so far, of all owners. */
   #batches = 0;
+  /** Read while the batch before was marked. */
+  #next: readonly OutboxRow[] = [];
   /** What Redis should hold; read again whenever an outcome is unknown. */
   #generation = 0;
 
@@ -148,9 +149,15 @@ export class Relay {
     this.#relayKey = options.keys.relay(partition);
   }
 
+  /** Whether nothing was left when it looked last. */
+  get isDrained(): boolean {
+    return !this.#isDoubtful && this.#next.length === 0;
+  }
+
   /** Says that an outcome is unknown. */
   doubt(): void {
     this.#isDoubtful = true;
+    this.#next = [];
   }
 
   /** Moves at most one batch. */
@@ -159,10 +166,12 @@ export class Relay {
     const present = this.#isDoubtful ? await this.#takeAndLook() : undefined;
     if (present === "fenced") return this.#fenced();
     if (present === "lost") return "lost";
-    const rows = await this.#unpublished();
+    const rows = this.#next.length > 0 ? this.#next : await this.#unpublished([]);
+    this.#next = [];
     this.#isDoubtful = false;
     if (rows.length === 0) return "idle";
-    const fresh = present === undefined ? rows : rows.filter((row) => !present.has(row.eventId));
+    const events = rows.flatMap((row) => envelopesOf(row, row.events));
+    const fresh = present === undefined ? events : events.filter(({ id }) => !present.has(id));
     if (fresh.length > 0) {
       const outcome = await this.#append(fresh);
       if (outcome === "fenced") return this.#fenced();
@@ -172,7 +181,7 @@ export class Relay {
         return "lost";
       }
     }
-    if (await this.#mark(rows) === 0) {
+    if (await this.#markAndRead(rows) === 0) {
       this.doubt();
       return "lost";
     }
@@ -180,18 +189,28 @@ export class Relay {
     return "moved";
   }
 
-  async #unpublished(): Promise<OutboxRow[]> {
+  /** Marks rows as published, and reads meanwhile what comes after them. */
+  async #markAndRead(rows: readonly OutboxRow[]): Promise<number> {
+    const ids = rows.map(({ id }) => id);
+    const [marked, next] = await Promise.allSettled([this.#mark(ids), this.#unpublished(ids)]);
+    if (marked.status === "rejected") throw marked.reason;
+    if (next.status === "rejected") throw next.reason;
+    this.#next = next.value;
+    return marked.value;
+  }
+
+  /** The oldest changes, but for some that are just being marked. */
+  async #unpublished(except: readonly string[]): Promise<readonly OutboxRow[]> {
     const { sql, region, shard } = this.#options;
     return await sql<OutboxRow[]>`
-      select id, event_id, type, version, region, key, occurred_at, trace,
-        data::text as data
-      from outbox
-      where region = ${region} and shard = ${shard} and published_at is null
-      order by id limit ${BATCH_ROWS}`;
+      select id, region, key, occurred_at, trace, events from outbox
+      where not (id = any(${except}::bigint[]))
+        and region = ${region} and shard = ${shard} and published_at is null
+      order by id limit ${BATCH_CHANGES}`;
   }
 
   /**
-   * Takes the stream; answers the event ids of its last entries, or "lost" while Redis holds
+   * Takes the stream; answers the event ids of its last batch, or "lost" while Redis holds
    * another generation than Postgres says: then it is being rebuilt.
    */
   async #takeAndLook(): Promise<Set<string> | "fenced" | "lost"> {
@@ -207,12 +226,12 @@ export class Relay {
     }
     if (taken === "fenced" || taken === "lost") return taken;
     this.#batches = Number(taken);
-    const entries = await this.#options.redis.xrevrange(
+    const entries = await redis.xrevrange(
       this.#streamKey,
       "+",
       "-",
       "COUNT",
-      BATCH_ROWS,
+      Number(await redis.hget(this.#relayKey, "entries") ?? UNTOLD_BATCH_EVENTS),
     );
     return new Set(entries.map(([, fields]) => fields[fields.indexOf("id") + 1] ?? ""));
   }
@@ -236,7 +255,7 @@ export class Relay {
     return published.length === 0;
   }
 
-  async #append(rows: readonly OutboxRow[]): Promise<unknown> {
+  async #append(events: readonly ReadyEvent[]): Promise<unknown> {
     const { redis, lease } = this.#options;
     this.#appends++;
     const batch = this.#batches + 1;
@@ -247,18 +266,17 @@ export class Relay {
       this.#generation,
       batch,
     ];
-    for (const row of rows) args.push(row.eventId, envelopeJson(row));
+    for (const { id, json } of events) args.push(id, json);
     const outcome = await runScript(redis, APPEND, [this.#streamKey, this.#relayKey], args);
     if (outcome === "appended" || outcome === "repeated") this.#batches = batch;
     return outcome;
   }
 
   /**
-   * Marks rows as published, unless the generation was raised since they were appended. The shared
+   * Marks changes as published, unless the generation was raised since they were appended. The shared
    * lock holds a raise off until the mark is committed, so a rebuild sees every mark before it.
    */
-  async #mark(rows: readonly OutboxRow[]): Promise<number> {
-    const ids = rows.map((row) => row.id);
+  async #mark(ids: readonly string[]): Promise<number> {
     const { sql, region, shard } = this.#options;
     const { count } = await sql`
       with present as (
@@ -287,11 +305,4 @@ export class Relay {
     });
     return "full";
   }
-}
-
-/** The envelope as JSON, around the data as they were stored: reading them here would only cost. */
-function envelopeJson(row: OutboxRow): string {
-  const { eventId: id, type, version, region, key, occurredAt, trace, data } = row;
-  const head = JSON.stringify({ id, type, version, region, key, occurredAt, trace });
-  return `${head.slice(0, -1)},"data":${data}}`;
 }

@@ -69,7 +69,8 @@ export interface RebuildOptions {
 export interface RebuildReport {
   readonly generation: number;
   readonly partitions: number;
-  readonly events: number;
+  /** To publish again. */
+  readonly changes: number;
   readonly couriers: number;
 }
 
@@ -87,14 +88,14 @@ export async function rebuildRedis(options: RebuildOptions): Promise<RebuildRepo
   const name = `rebuild ${crypto.randomUUID()}`;
   await redis.set(keys.generation(), name);
   let partitions = 0;
-  let events = 0;
+  let changes = 0;
   let couriers = 0;
   for (const region of await readRegions(sql)) {
     for (let shard = 0; shard < region.shards; shard++) {
       const partition = partitionOf(region.id, shard);
       await redis.hset(keys.relay(partition), "rebuild", name);
       await createGroups(redis, keys, partition);
-      events += await republish(sql, keys, { region: region.id, shard, partition });
+      changes += await republish(sql, keys, { region: region.id, shard, partition });
       couriers += await loadCouriers(options, { region: region.id, shard, partition });
       const batches = await markedBatches(sql, { region: region.id, shard });
       // Lets the relay go on; without it every append answers "lost".
@@ -105,7 +106,7 @@ export async function rebuildRedis(options: RebuildOptions): Promise<RebuildRepo
   }
   // Last: only a rebuild that came to its end counts.
   requireKept(await runScript(redis, FINISH, [keys.generation()], [name, generation]));
-  const report = { generation, partitions, events, couriers };
+  const report = { generation, partitions, changes, couriers };
   say("redis is rebuilt", report);
   return report;
 }
@@ -136,7 +137,7 @@ interface PartitionPlace {
   readonly partition: Partition;
 }
 
-/** Marks events unpublished from the oldest checkpoint on; the relay publishes them by id. */
+/** Marks changes unpublished from the oldest checkpoint on; the relay publishes them by id. */
 async function republish(
   sql: Sql,
   keys: RedisKeys,

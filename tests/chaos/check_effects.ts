@@ -50,7 +50,7 @@ async function trackEffects(evidence: Evidence): Promise<string[]> {
       select jsonb_agg(jsonb_build_object('version', e.aggregate_version,
         'kind', case e.type when 'order.status_changed' then 'status' else 'courier' end,
         'what', coalesce(e.data ->> 'to', e.type)) order by e.id)
-      from outbox e where e.key = o.id and e.type in
+      from outbox_events e where e.key = o.id and e.type in
         ('order.status_changed', 'assignment.created', 'assignment.ended')), '[]') as changes
     from orders o`;
   const details: string[] = [];

@@ -92,7 +92,7 @@ export async function checkLives({ sql }: Evidence): Promise<Violation[]> {
     select o.id as order_id, o.kind, o.status, coalesce((
       select jsonb_agg(jsonb_build_object('from', e.data ->> 'from', 'to', e.data ->> 'to')
         order by e.id)
-      from outbox e where e.key = o.id and e.type = 'order.status_changed'), '[]') as steps
+      from outbox_events e where e.key = o.id and e.type = 'order.status_changed'), '[]') as steps
     from orders o`;
   return rows.flatMap(({ orderId, kind, status, steps }) => {
     const details: string[] = [];

@@ -59,7 +59,7 @@ export async function checkPublished(evidence: Evidence): Promise<Violation[]> {
   const violations: Violation[] = [];
   const broken = (detail: string) => violations.push({ rule: "I6", detail });
   const rows = await sql<{ id: string; eventId: string; key: string; isPublished: boolean }[]>`
-    select id, event_id, key, published_at is not null as is_published from outbox order by id`;
+    select id, event_id, key, published_at is not null as is_published from outbox_events order by id`;
   const inStream = await streamedIds(redis, keys.events(partition));
   const places = new Map<string, number>();
   inStream.forEach((id, place) => {

@@ -34,7 +34,7 @@ async function readTruths(sql: Sql): Promise<Truth[]> {
       select o.id as order_id, o.status,
         (select jsonb_agg(state) from jsonb_object_keys(o.state_times) state) as states,
         coalesce((select jsonb_agg(e.aggregate_version || ':' || (e.data ->> 'to') order by e.id)
-          from outbox e where e.key = o.id and e.type = 'order.status_changed'), '[]')
+          from outbox_events e where e.key = o.id and e.type = 'order.status_changed'), '[]')
           as changes
       from orders o`,
   ];

@@ -40,12 +40,11 @@ const PROBES: readonly Probe[] = [
         from generate_series(1, 2)`,
   },
   {
-    sentence: "two events of one place in an order's history",
+    sentence: "two changes of one version of an order",
     insertTwice: (tx) =>
       tx`
-        insert into outbox (event_id, type, version, region, shard, key, aggregate_version,
-          event_index, data)
-        select gen_random_uuid(), 'none', 1, 'none', 0, ${uuidv7()}::uuid, 1, 0, '{}'
+        insert into outbox (region, shard, key, aggregate_version, events)
+        select 'none', 0, ${uuidv7()}::uuid, 1, ''
         from generate_series(1, 2)`,
   },
   {

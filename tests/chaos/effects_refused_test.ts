@@ -42,7 +42,7 @@ Deno.test({
 async function refuseBacklog({ supervisor, redis, sql }: ChaosWorld): Promise<boolean> {
   const published = async () => {
     const rows = await sql`
-      select 1 from outbox where type = 'order.status_changed' and published_at is not null`;
+      select 1 from outbox_events where type = 'order.status_changed' and published_at is not null`;
     return rows.length;
   };
   for (const name of STOPPED) assert.ok(supervisor.kill(name, "SIGSTOP"));

@@ -24,7 +24,7 @@ export async function randomMoment(world: ChaosWorld): Promise<string> {
   const { sql, random } = world;
   const type = MOMENTS[Math.floor(random() * MOMENTS.length)] ?? MOMENTS[0];
   const count = async () => {
-    const rows = await sql`select 1 from outbox where type = ${type}`;
+    const rows = await sql`select 1 from outbox_events where type = ${type}`;
     return rows.length;
   };
   const before = await count();

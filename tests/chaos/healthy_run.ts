@@ -123,7 +123,7 @@ export function tell(
 /** A track as a watcher sees it that breaks off once and resumes. */
 async function seenTrack({ sql }: TestStores, orderId: string): Promise<TrackRecord> {
   const changes = await sql<{ version: number; to: string }[]>`
-    select aggregate_version as version, data ->> 'to' as to from outbox
+    select aggregate_version as version, data ->> 'to' as to from outbox_events
     where key = ${orderId} and type = 'order.status_changed' order by id`;
   const epoch = "e";
   const statuses: Frame[] = changes.map(({ version, to }, index) => ({

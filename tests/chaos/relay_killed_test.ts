@@ -64,7 +64,7 @@ async function appendedUnmarked({ sql, redis, keys, city }: ChaosWorld): Promise
   const entries = await redis.xrange(keys.events(partitionOf(city.region.id, 0)), "-", "+");
   const ids = entries.map(([, fields]) => fields[fields.indexOf("id") + 1] ?? "");
   const rows = await sql`
-    select 1 from outbox where published_at is null and event_id = any(${ids}::uuid[])`;
+    select 1 from outbox_events where published_at is null and event_id = any(${ids}::uuid[])`;
   return rows.length;
 }
 

@@ -148,7 +148,7 @@ async function longestWaitOf({ sql }: ChaosWorld): Promise<string> {
       type_before, type) as text
     from (
       select type, occurred_at, lag(occurred_at) over one as before, lag(type) over one as type_before
-      from outbox where type not like 'courier.%' window one as (partition by key order by id)
+      from outbox_events where type not like 'courier.%' window one as (partition by key order by id)
     ) steps where before is not null order by occurred_at - before desc limit 1`;
   return row?.text ?? "0 s";
 }

@@ -62,7 +62,7 @@ function isOwned(service: ServiceName): service is OwnedWork {
 /** Otherwise nothing was tried: each version must have met what the other one wrote. */
 async function assertBothWrote({ sql }: ChaosWorld): Promise<void> {
   const rows = await sql<{ name: string; events: number }[]>`
-    select type || ' ' || version as name, count(*)::int as events from outbox
+    select type || ' ' || version as name, count(*)::int as events from outbox_events
     where type in ('order.status_changed', ${NEWER_EVENT}) group by 1`;
   const counts = new Map(rows.map(({ name, events }) => [name, events]));
   console.log(`events written: ${JSON.stringify(Object.fromEntries(counts))}`);

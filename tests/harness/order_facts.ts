@@ -75,7 +75,7 @@ export interface EventFacts {
 export async function eventsOf(sql: Sql, id: string): Promise<EventFacts[]> {
   return [
     ...await sql<EventFacts[]>`
-    select type, aggregate_version, event_index, data from outbox where key = ${id} order by id`,
+    select type, aggregate_version, event_index, data from outbox_events where key = ${id} order by id`,
   ];
 }
 

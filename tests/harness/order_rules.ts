@@ -59,7 +59,7 @@ function offerRules(sql: Sql) {
     union all
     select format('offer %s is %s and has events %s', f.id, f.status,
       coalesce(string_agg(e.type, ' ' order by e.id), 'none'))
-    from offers f left join outbox e on e.key = f.order_id and e.type like 'offer.%'
+    from offers f left join outbox_events e on e.key = f.order_id and e.type like 'offer.%'
       and e.data ->> 'offerId' = f.id::text
     group by f.id
     having coalesce(string_agg(e.type, ' ' order by e.id), '') <>
@@ -85,7 +85,7 @@ function assignmentRules(sql: Sql) {
     union all
     select format('assignment %s has events %s', a.id,
       coalesce(string_agg(e.type, ' ' order by e.id), 'none'))
-    from assignments a left join outbox e on e.key = a.order_id and e.type like 'assignment.%'
+    from assignments a left join outbox_events e on e.key = a.order_id and e.type like 'assignment.%'
       and e.data ->> 'assignmentId' = a.id::text
     group by a.id
     having coalesce(string_agg(e.type, ' ' order by e.id), '') <>
@@ -101,25 +101,28 @@ function outboxRules(sql: Sql) {
     from (
       select 'order:' || id as name, id, version, 1 as first_version from orders
       union all select 'courier:' || id, id, version, 2 from couriers where version > 1
-    ) a left join outbox e on e.key = a.id
+    ) a left join outbox_events e on e.key = a.id
     group by a.name, a.version, a.first_version
     having count(distinct e.aggregate_version) < a.version - a.first_version + 1
       or max(e.aggregate_version) is distinct from a.version
       or min(e.aggregate_version) not in (1, a.first_version)
     union all
-    select format('%s version %s has event indexes up to %s in %s events', key,
-      aggregate_version, max(event_index), count(*))
-    from outbox group by key, aggregate_version
-    having max(event_index) <> count(*) - 1
+    select format('%s version %s has %s events in the outbox and %s in the history', h.order_id,
+      h.order_version, count(e.id), count(*))
+    from orders o join order_history h on h.order_id = o.id
+      left join outbox_events e on e.key = h.order_id
+        and e.aggregate_version = h.order_version and e.event_index = h.event_index
+    group by h.order_id, h.order_version
+    having count(e.id) <> count(*)
     union all
     select format('event %s of %s says version %s', event_id, key,
-      data ->> 'orderVersion') from outbox
+      data ->> 'orderVersion') from outbox_events
     where type not like 'courier.%' and (data ->> 'orderVersion')::int <> aggregate_version
     union all
     select format('events of %s were written out of order', key) from (
       select key, aggregate_version, event_index,
         lag(aggregate_version) over (partition by key order by id) as before
-      from outbox
+      from outbox_events
     ) o where o.before > o.aggregate_version`;
 }
 
@@ -128,7 +131,7 @@ function historyRules(sql: Sql) {
   return sql`
     select format('event %s of %s version %s is not in the history as it is in the outbox',
       e.event_id, e.key, e.aggregate_version)
-    from outbox e left join order_history h on h.order_id = e.key
+    from outbox_events e left join order_history h on h.order_id = e.key
       and h.order_version = e.aggregate_version and h.event_index = e.event_index
     where e.type not like 'courier.%'
       and (h.event_id, h.type, h.data) is distinct from (e.event_id, e.type, e.data::jsonb)

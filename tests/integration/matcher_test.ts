@@ -216,7 +216,7 @@ async function assertNoDoubleOffers(world: MatcherWorld, orderCount: number): Pr
   assert.equal(offers.length, orderCount);
   assert.equal(new Set(offers.map(({ orderId }) => orderId)).size, orderCount);
   assert.equal(new Set(offers.map(({ courierId }) => courierId)).size, orderCount);
-  const made = await sql`select 1 from outbox where type = 'offer.made'`;
+  const made = await sql`select 1 from outbox_events where type = 'offer.made'`;
   assert.equal(made.length, orderCount);
   assert.equal((await sql`select 1 from decisions`).length, orderCount);
 }

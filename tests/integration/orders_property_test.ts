@@ -10,6 +10,7 @@ import { expireOrder, raiseUnassigned } from "shared/orders/deadline_actions.ts"
 import { nextState, ORDER_ACTIONS, type OrderAction } from "shared/orders/lifecycle.ts";
 import { acceptOffer, expireOffer, makeOffer, rejectOffer } from "shared/orders/offers.ts";
 import { transitionOrder } from "shared/orders/transition_order.ts";
+import type { Sql } from "shared/sql/connect.ts";
 import {
   assignedCourier,
   carryingCourier,
@@ -239,6 +240,15 @@ function count(done: Map<string, number>, what: string): void {
   done.set(what, (done.get(what) ?? 0) + 1);
 }
 
+/** Takes an event out of what the outbox has of an order. */
+async function dropEvent(sql: Sql, orderId: string, type: string): Promise<void> {
+  await sql`
+    update outbox set events = array_to_string(array(
+      select line from string_to_table(events, E'\\n') line where line::json ->> 'type' <> ${type}
+    ), E'\\n')
+    where key = ${orderId}`;
+}
+
 Deno.test(`no sequence of commands breaks a rule, whatever happens at the same moment (seed ${SEED})`, async () => {
   const done = new Map<string, number>();
   const property = fc.asyncProperty(
@@ -318,7 +328,7 @@ Deno.test("brokenRules() finds each kind of broken rule, so its silence means so
     ],
     [
       /assignment .* has events none/,
-      (tx) => tx`delete from outbox where type = 'assignment.created' and key = ${orderId}`,
+      (tx) => dropEvent(tx, orderId, "assignment.created"),
     ],
     [
       /is at version 4 and its events are 1 2 3$/,
@@ -347,8 +357,8 @@ Deno.test("brokenRules() finds each kind of broken rule, so its silence means so
           select id, ${courierId}, 'testville', id, 1, 'tip', 5, 'SEK' from test`,
     ],
     [
-      /event indexes up to 1 in 1 events/,
-      (tx) => tx`delete from outbox where key = ${orderId} and type = 'offer.accepted'`,
+      /has 1 events in the outbox and 2 in the history/,
+      (tx) => dropEvent(tx, orderId, "offer.accepted"),
     ],
   ];
   class Undo extends Error {}

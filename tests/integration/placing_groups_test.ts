@@ -76,7 +76,7 @@ Deno.test("orders placed at once share transactions, and each has its own order,
   }
   const [row] = await sql<{ transactions: number; events: number; timers: number }[]>`
     select count(distinct o.xmin::text)::int as transactions,
-      (select count(*)::int from outbox where key = any(${ids}::uuid[])
+      (select count(*)::int from outbox_events where key = any(${ids}::uuid[])
         and type = 'order.placed' and trace is not null) as events,
       (select count(*)::int from timers where key = any(${ids}::uuid[])) as timers
     from orders o where id = any(${ids}::uuid[])`;

@@ -95,7 +95,7 @@ Deno.test("a wiped Redis is seen, nothing goes out before the rebuild, and every
     assert.equal(await relayAll(relay), "lost");
     assert.deepEqual(await streamedIds(stores), []);
     const report = await rebuildRedis({ ...stores, log: silentLog });
-    assert.equal(report.events, 5);
+    assert.equal(report.changes, 5);
     assert.equal(await relayAll(relay), "idle");
     const after = await streamedIds(stores);
     assert.deepEqual(after.slice(0, 5), before, "in the order of their ids");
@@ -154,7 +154,7 @@ Deno.test("rows that were appended before a wipe and not yet marked are publishe
     await relayAll(relay);
     assert.equal(await relayAll(relay), "idle");
     const [event] = await stores.sql<{ eventId: string }[]>`
-      select event_id from outbox where key = ${orderId}`;
+      select event_id from outbox_events where key = ${orderId}`;
     assert.ok((await streamedIds(stores)).includes(event?.eventId ?? ""));
   });
 });
@@ -170,7 +170,7 @@ Deno.test("only what may not have been handled is published again: from the olde
         values (${consumer}, ${stores.keys.events(PARTITION)}, ${`${Date.now()}-0`})`;
     }
     await wipe(stores);
-    assert.equal((await rebuildRedis({ ...stores, log: silentLog })).events, 1);
+    assert.equal((await rebuildRedis({ ...stores, log: silentLog })).changes, 1);
   });
 });
 

@@ -169,7 +169,9 @@ Deno.test(`Relay.step() publishes versions in order, none lost and none twice, i
       await assertOrdered(stores, orderIds, `seed ${seed}`);
     }
     const events = await readPublished(stores.redis, stores);
-    const [row] = await stores.sql<{ rows: number }[]>`select count(*)::int as rows from outbox`;
+    const [row] = await stores.sql<
+      { rows: number }[]
+    >`select count(*)::int as rows from outbox_events`;
     assert.equal(events.length, row?.rows);
     assert.equal(new Set(events.map((event) => event.id)).size, events.length);
   });

@@ -72,7 +72,7 @@ Deno.test("Relay.step() moves committed events once, each as it was written", as
     await assertPublished(stores, { [orderId]: 3 });
     const [placed] = await readPublished(stores.redis, stores);
     const [row] = await stores.sql<{ eventId: string; occurredAt: Date }[]>`
-      select event_id, occurred_at from outbox order by id limit 1`;
+      select event_id, occurred_at from outbox_events order by id limit 1`;
     assert.deepEqual(
       { ...placed, data: placed?.type === "order.placed" ? placed.data.kind : undefined },
       {
@@ -183,7 +183,7 @@ Deno.test("Relay.step() keeps the order when its predecessor still writes during
     const [orderId = ""] = await placeOrders(stores.sql, 1);
     const old = await openRelay(stores);
     await relayAll(old);
-    // More than the 500 entries that a new owner compares with.
+    // Several batches: more than the last one, which a new owner compares with.
     await change(stores.sql, orderId, 600);
     let scripts = 0;
     const redis = scriptsWith(stores.redis, async (args, real) => {
@@ -290,7 +290,7 @@ Deno.test("runRelay() publishes within milliseconds of a commit that wakes it", 
     await assertPublished(stores, { [orderId]: DELAY_SAMPLES + 1 });
     // From the clock of the database when the row was written to Redis's when it was appended.
     const written = await stores.sql<{ eventId: string; occurredAt: Date }[]>`
-      select event_id, occurred_at from outbox order by id`;
+      select event_id, occurred_at from outbox_events order by id`;
     const entries = await stores.redis.xrange(
       stores.keys.events(PARTITION),
       "-",

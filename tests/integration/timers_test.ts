@@ -44,7 +44,7 @@ async function placeOrders(sql: Sql, count: number): Promise<string[]> {
 
 async function attentionEvents(sql: Sql): Promise<string[]> {
   const rows = await sql<{ key: string }[]>`
-    select key from outbox where type = 'order.attention_raised' order by key`;
+    select key from outbox_events where type = 'order.attention_raised' order by key`;
   return rows.map((row) => row.key);
 }
 
@@ -93,7 +93,7 @@ Deno.test("fireTimers() fires at once what fell due while no keeper ran", async 
     await eventually("both have fired", async () => (await sql`select 1 from timers`).length === 0);
     const [order] = await sql`select status, attention from orders where id = ${orderId ?? ""}`;
     assert.deepEqual(order, { status: "expired", attention: null });
-    const types = await sql<{ type: string }[]>`select type from outbox order by id`;
+    const types = await sql<{ type: string }[]>`select type from outbox_events order by id`;
     assert.deepEqual(types.map((row) => row.type), [
       "order.placed",
       "order.attention_raised",
@@ -118,7 +118,7 @@ Deno.test("fireTimers() sees a timer that another process schedules while it sle
     const [event] = await sql<{ lateMs: number }[]>`
       select (extract(epoch from occurred_at - ${row?.dueAt ?? null}::timestamptz) * 1000)::float8
         as late_ms
-      from outbox where type = 'order.attention_raised'`;
+      from outbox_events where type = 'order.attention_raised'`;
     assert.ok(event !== undefined && event.lateMs >= 0, `fired ${event?.lateMs} ms after due`);
     console.log(`fired ${Math.round(event.lateMs)} ms after it was due`);
   });
@@ -165,10 +165,10 @@ Deno.test("fireOne() of an offer that was accepted meanwhile changes nothing", a
     });
     assert.ok(made.ok);
     assert.ok((await acceptOffer(sql, { offerId: made.offerId, courierId })).ok);
-    const events = (await sql`select 1 from outbox`).length;
+    const events = (await sql`select 1 from outbox_events`).length;
     await makeDue(sql, "offer.expire", 0);
     assert.equal(await fireOne(keeper(sql).options), true);
-    assert.equal((await sql`select 1 from outbox`).length, events);
+    assert.equal((await sql`select 1 from outbox_events`).length, events);
     const [offer] = await sql`select status from offers where id = ${made.offerId}`;
     assert.deepEqual(offer, { status: "accepted" });
   });

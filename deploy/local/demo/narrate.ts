@@ -31,7 +31,7 @@ async function sayNew(sql: Sql, say: (line: string) => void, after: string | und
   const rows = await sql<
     { id: string; type: string; key: string; data: Record<string, unknown> }[]
   >`
-    select id, type, key, data from outbox
+    select id, type, key, data from outbox_events
     where id > ${after} and type in ('order.placed', 'order.status_changed', 'assignment.created',
       'offer.expired', 'offer.rejected', 'order.attention_raised')
     order by id limit ${MAX_LINES}`;

@@ -291,7 +291,7 @@ function checkWay(frames: readonly TrackFrame[], order: PlacedOrder): Check {
 /** Every event of the order is in the outbox and, with the same id, in the stream. */
 async function checkEvents({ sql, stores }: OnceDeps, order: PlacedOrder): Promise<Check> {
   const rows = await sql<{ eventId: string; region: string; shard: number }[]>`
-    select event_id, region, shard from outbox where key = ${order.id}`;
+    select event_id, region, shard from outbox_events where key = ${order.id}`;
   const inOutbox = new Set(rows.map((row) => row.eventId));
   const [first] = rows;
   if (first === undefined) return check("every event is in outbox and stream", false, "no events");

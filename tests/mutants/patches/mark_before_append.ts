@@ -6,7 +6,7 @@ export const mutant: Mutant = {
   edits: [
     {
       file: "shared/outbox/relay.ts",
-      find: `    if (await this.#mark(rows) === 0) {
+      find: `    if (await this.#markAndRead(rows) === 0) {
       this.doubt();`,
       replace: `    if (rows.length === 0) {
       this.doubt();`,
@@ -15,7 +15,7 @@ export const mutant: Mutant = {
       file: "shared/outbox/relay.ts",
       find: `    if (fresh.length > 0) {
       const outcome = await this.#append(fresh);`,
-      replace: `    if (await this.#mark(rows) === 0) {
+      replace: `    if (await this.#markAndRead(rows) === 0) {
       this.doubt();
       return "lost";
     }

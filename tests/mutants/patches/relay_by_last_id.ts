@@ -6,9 +6,9 @@ export const mutant: Mutant = {
   edits: [
     {
       file: "shared/outbox/relay.ts",
-      find: `    const rows = await this.#unpublished();
+      find: `    if (rows.length === 0) return "idle";
 `,
-      replace: `    const rows = await this.#unpublished();
+      replace: `    if (rows.length === 0) return "idle";
     this.#lastId = rows.at(-1)?.id ?? this.#lastId;
 `,
     },
@@ -22,10 +22,10 @@ export const mutant: Mutant = {
     },
     {
       file: "shared/outbox/relay.ts",
-      find: `      where region = \${region} and shard = \${shard} and published_at is null
+      find: `        and region = \${region} and shard = \${shard} and published_at is null
       order by id limit`,
       replace:
-        `      where region = \${region} and shard = \${shard} and id > \${this.#lastId}::bigint
+        `        and region = \${region} and shard = \${shard} and id > \${this.#lastId}::bigint
       order by id limit`,
     },
   ],

@@ -152,8 +152,11 @@ function readColumn(reader: TokenReader, table: TableSchema): void {
     } else if (reader.take("default")) defaultTo = expressionParser(reader).read();
     else if (reader.isAt("references")) readReference(reader);
     else if (reader.isAt("check")) readCheck(reader, table, `${table.name}_${name}_check`);
-    else if (reader.take("generated", "always", "as", "identity")) isIdentity = true;
-    else if (reader.take("generated", "by", "default", "as", "identity")) isIdentity = true;
+    else if (reader.take("generated", "always", "as", "identity")) {
+      isIdentity = true;
+      // Steps of another size: ids only have to grow.
+      if (reader.isAt("(")) reader.skipParentheses();
+    } else if (reader.take("generated", "by", "default", "as", "identity")) isIdentity = true;
     else if (reader.take("constraint")) reader.name();
     else break;
   }

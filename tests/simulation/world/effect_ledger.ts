@@ -12,18 +12,17 @@ export class EffectLedger {
   readonly #effects = new Set<string>();
   readonly #parked = new Set<string>();
 
-  /** An event was committed. Answers what is wrong with it. */
-  addEvent(row: Fields, version: number): string | undefined {
-    const { key = "", event_id: eventId = "", id } = row;
+  /** A change was committed, with its events. Answers what is wrong with it. */
+  addChange(row: Fields, eventIds: readonly string[]): string | undefined {
+    const { key = "", id } = row;
+    const version = Number(row["aggregate_version"]);
     const last = this.#lastVersion.get(key) ?? version - 1;
     const lastId = this.#lastId.get(key) ?? 0;
     this.#lastVersion.set(key, version);
     this.#lastId.set(key, Number(id));
-    this.#events.set(key, [...this.#events.get(key) ?? [], eventId]);
-    if (version !== last && version !== last + 1) {
-      return `events of ${key} go from version ${last} to ${version}`;
-    }
-    if (Number(id) <= lastId) return `event ${id} of ${key} was committed after event ${lastId}`;
+    this.#events.set(key, [...this.#events.get(key) ?? [], ...eventIds]);
+    if (version !== last + 1) return `events of ${key} go from version ${last} to ${version}`;
+    if (Number(id) <= lastId) return `change ${id} of ${key} was committed after change ${lastId}`;
     return undefined;
   }
 

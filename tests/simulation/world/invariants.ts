@@ -74,11 +74,12 @@ export class Invariants {
   #outbox({ before, after }: Change): void {
     if (after === undefined) return;
     if (before === undefined) {
-      this.#tell(this.ledger.addEvent(textOf(after), Number(after["aggregate_version"])));
+      this.#tell(this.ledger.addChange(textOf(after), eventIdsOf(after)));
     }
     const isMarked = after["published_at"] !== null && (before?.["published_at"] ?? null) === null;
-    if (isMarked && !this.#appended.has(String(after["event_id"]))) {
-      this.#options.fail(`event ${after["id"]} is marked and was never on the stream`);
+    const missing = eventIdsOf(after).find((id) => !this.#appended.has(id));
+    if (isMarked && missing !== undefined) {
+      this.#options.fail(`event ${missing} is marked and was never on the stream`);
     }
   }
 
@@ -177,7 +178,9 @@ export class Invariants {
     if (args[0] !== eventsKey) return;
     if (command === "xadd") {
       const eventId = args[args.indexOf("id") + 1] ?? "";
-      const isCommitted = database.committed("outbox").some((row) => row["event_id"] === eventId);
+      const isCommitted = database.committed("outbox").some((row) =>
+        eventIdsOf(row).includes(eventId)
+      );
       if (!isCommitted) this.#options.fail(`event ${eventId} is on the stream, but not committed`);
       this.#appended.add(eventId);
     }
@@ -198,6 +201,15 @@ export class Invariants {
     if (this.ledger.isSettled(group, eventId)) return;
     this.#options.fail(`${group} acknowledged event ${eventId} without its effect`);
   }
+}
+
+/** Of a row of the outbox, in their order. */
+function eventIdsOf(change: Tuple): string[] {
+  return String(change["events"]).split("\n").map((line) => {
+    const event: unknown = JSON.parse(line);
+    if (typeof event === "object" && event !== null && "id" in event) return String(event.id);
+    throw new TypeError(`no event: ${line}`);
+  });
 }
 
 function put(

@@ -282,7 +282,7 @@ export class Simulation {
     if (this.hasOnlyOwners) return undefined;
     const unpublished = this.database.committed("outbox")
       .filter((row) => row["published_at"] === null);
-    if (unpublished.length > 0) return `${unpublished.length} events unpublished`;
+    if (unpublished.length > 0) return `${unpublished.length} changes unpublished`;
     const ledger = this.#invariants.ledger;
     for (const group of EVENT_GROUPS) {
       const unsettled = ledger.unsettled(group);
