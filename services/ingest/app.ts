@@ -25,7 +25,6 @@ import type { RedisKeys } from "shared/redis/keys.ts";
 import { answerOne, problemOf } from "./answers.ts";
 import { postOwnTracks, takeOsmAnd } from "./device_routes.ts";
 import type { IngestMetrics } from "./metrics.ts";
-import { readPlainFix } from "./parse_fix.ts";
 import { openPositionsSocket } from "./positions_socket.ts";
 import type { ParcelRecorder } from "./parcel_recorder.ts";
 import {
@@ -37,14 +36,12 @@ import {
 } from "./post_positions.ts";
 import type { PrincipalCache } from "./principal_cache.ts";
 import { parseJson, readText } from "./read_body.ts";
-import type { FixRecorder, Recorded } from "./record_fix.ts";
+import type { FixRecorder } from "./record_fix.ts";
 import { deviceOf, requireSender } from "./require_courier.ts";
+import { type Begun, ShortWay } from "./short_way.ts";
 
 /** Each route and its methods. */
 const METHODS = methodsByPath(INGEST_ROUTES);
-
-const ACCEPTED = '{"accepted":true}';
-const JSON_HEADERS = { headers: [["content-type", "application/json"]] } satisfies ResponseInit;
 
 export interface IngestDeps {
   readonly recorder: FixRecorder;
@@ -61,24 +58,12 @@ export interface IngestDeps {
   readonly trustedProxies?: readonly AddressBlock[];
 }
 
-/** What the short way had done of a request before it gave it to the long one. */
-interface Begun {
-  readonly text: string;
-  readonly recorded?: Recorded;
-  readonly failure?: unknown;
-}
-
 /**
- * Ingest as a fetch handler.
- *
- * A single fix takes a short way as long as all is well: nothing is looked at twice, and there is
- * no line in the log for it (metrics count it). Whatever is unusual about it goes the long way,
- * which words the answer.
+ * Ingest as a fetch handler. Plain fixes take a short way (short_way.ts), and all else the long one.
  */
 export function createApp(
   deps: IngestDeps,
 ): { fetch(request: Request, info?: ConnectionInfo): Promise<Response> } {
-  const begun = new WeakMap<Request, Begun>();
   const slow = serveRequests(deps, async (request, context) => {
     const path = pathOf(request.url);
     const methods = METHODS.get(path);
@@ -87,62 +72,12 @@ export function createApp(
     const cors = corsHeaders(deps, request);
     if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: cors });
     if (!methods.includes(request.method)) throw new ProblemError("route.method_not_allowed");
-    const response = await answer(deps, request, context, { path, begun: begun.get(request) });
+    const response = await answer(deps, request, context, { path, begun: shortWay.begun(request) });
     for (const [name, value] of Object.entries(cors)) response.headers.set(name, value);
     return response;
   });
-  const fetch = async (request: Request, info?: ConnectionInfo): Promise<Response> => {
-    const courierId = request.method === "POST" && pathOf(request.url) === LOCATION_PATH
-      ? plainSender(deps, request)
-      : undefined;
-    if (courierId === undefined) return await slow(request, info);
-    const startedAtMs = performance.now();
-    const text = await request.text();
-    const done = await recordPlain(deps, courierId, text);
-    if (done !== undefined) {
-      begun.set(request, done);
-      return await slow(request, info);
-    }
-    const { metrics } = deps;
-    metrics.httpRequests.inc({ method: "POST", route: LOCATION_PATH, status: "200" });
-    const durationS = (performance.now() - startedAtMs) / 1000;
-    metrics.httpDuration.observe({ method: "POST", route: LOCATION_PATH }, durationS);
-    return new Response(ACCEPTED, JSON_HEADERS);
-  };
-  return { fetch };
-}
-
-/** The courier of a request that is as most are; undefined where the long way has to look. */
-function plainSender({ principals }: IngestDeps, { headers }: Request): string | undefined {
-  // A body whose length is told is no longer than that: the server sees to it.
-  const length = Number(headers.get("content-length") ?? "0");
-  if (!(length > 0 && length <= MAX_FIX_BYTES) || headers.has("origin")) return undefined;
-  const token = bearerToken(headers.get("authorization"));
-  return token === undefined ? undefined : principals.peekSender(token);
-}
-
-/** Records a fix; undefined when it was accepted and nothing more is to be said. */
-async function recordPlain(
-  { recorder }: IngestDeps,
-  courierId: string,
-  text: string,
-): Promise<Begun | undefined> {
-  let fix: ReturnType<typeof readPlainFix>;
-  try {
-    fix = readPlainFix(JSON.parse(text));
-  } catch {
-    // No JSON: the long way says so.
-    return { text };
-  }
-  if (fix === undefined) return { text };
-  try {
-    const recorded = await recorder.record(courierId, [fix]);
-    const isPlain = recorded.codes[0] === "accepted" && recorded.clamped === 0 &&
-      !recorded.isDegraded;
-    return isPlain ? undefined : { text, recorded };
-  } catch (failure) {
-    return { text, failure };
-  }
+  const shortWay = new ShortWay(deps, slow);
+  return { fetch: (request, info) => shortWay.fetch(request, info) };
 }
 
 async function answer(
@@ -161,7 +96,8 @@ async function answer(
   if (begun?.failure !== undefined) throw problemOf(begun.failure, context.log);
   if (begun?.recorded !== undefined) return answerOne(begun.recorded);
   const maxBytes = path === LOCATION_PATH ? MAX_FIX_BYTES : MAX_BATCH_BYTES;
-  const input = parseJson(begun?.text ?? await readText(request, maxBytes));
+  if (begun?.isMalformed) throw new ProblemError("request.malformed");
+  const input = begun === undefined ? parseJson(await readText(request, maxBytes)) : begun.input;
   return path === LOCATION_PATH ? await postOne(sender, input) : await postMany(sender, input);
 }
 

@@ -2,10 +2,53 @@ import type { Fix } from "shared/availability/fix.ts";
 import { pause } from "shared/clock/timeout.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Sql } from "shared/sql/connect.ts";
+import { fixOf } from "./fix_of.ts";
 
 /** How old the copy in Postgres may be: it only helps when Redis is lost. */
 const FLUSH_MS = 15_000;
 const MAX_ROWS = 5_000;
+
+/**
+ * A fix that stays in memory until the next flush. It is written over in place: ten thousand new
+ * objects a second that each live for seconds would all end among the old ones of the heap.
+ */
+class Noted {
+  readonly #courierId: string;
+  #lat = NaN;
+  #lon = NaN;
+  /** NaN for what the phone did not say; so too below. */
+  #accuracyM = NaN;
+  #headingDeg = NaN;
+  #speedMps = NaN;
+  #recordedAtMs = NaN;
+  #receivedAtMs = NaN;
+
+  constructor(courierId: string) {
+    this.#courierId = courierId;
+  }
+
+  set(fix: Fix, receivedAtMs: number): void {
+    this.#lat = fix.lat;
+    this.#lon = fix.lon;
+    this.#accuracyM = fix.accuracyM ?? NaN;
+    this.#headingDeg = fix.headingDeg ?? NaN;
+    this.#speedMps = fix.speedMps ?? NaN;
+    this.#recordedAtMs = fix.recordedAtMs;
+    this.#receivedAtMs = receivedAtMs;
+  }
+
+  get position(): LastPosition {
+    const place = { lat: this.#lat, lon: this.#lon, recordedAtMs: this.#recordedAtMs };
+    const fix = fixOf(place, {
+      accuracyM: known(this.#accuracyM),
+      headingDeg: known(this.#headingDeg),
+      speedMps: known(this.#speedMps),
+    });
+    return { courierId: this.#courierId, fix, receivedAtMs: this.#receivedAtMs };
+  }
+}
+
+const known = (value: number) => Number.isNaN(value) ? undefined : value;
 
 /** Where a courier was last heard. */
 export interface LastPosition {
@@ -29,7 +72,7 @@ export interface WrittenPosition {
 export class LastPositions {
   readonly #sql: Sql;
   readonly #log: Log;
-  #noted = new Map<string, LastPosition>();
+  #noted = new Map<string, Noted>();
 
   constructor(sql: Sql, log: Log) {
     this.#sql = sql;
@@ -38,7 +81,16 @@ export class LastPositions {
 
   /** Remembers an accepted fix for the next flush. */
   note(courierId: string, fix: Fix): void {
-    this.#noted.set(courierId, { courierId, fix, receivedAtMs: Date.now() });
+    this.#notedOf(courierId).set(fix, Date.now());
+  }
+
+  #notedOf(courierId: string): Noted {
+    let noted = this.#noted.get(courierId);
+    if (noted === undefined) {
+      noted = new Noted(courierId);
+      this.#noted.set(courierId, noted);
+    }
+    return noted;
   }
 
   /** Flushes until the signal aborts, and once more then. */
@@ -51,7 +103,7 @@ export class LastPositions {
 
   /** Writes what was noted. An older fix never replaces a newer one. */
   async flush(): Promise<void> {
-    const noted = [...this.#noted.values()];
+    const noted = Array.from(this.#noted.values(), ({ position }) => position);
     this.#noted = new Map();
     for (let start = 0; start < noted.length; start += MAX_ROWS) {
       try {
@@ -61,7 +113,8 @@ export class LastPositions {
       } catch (error) {
         this.#log.warn("last positions not written; they are tried again", { error });
         for (const position of noted.slice(start)) {
-          if (!this.#noted.has(position.courierId)) this.#noted.set(position.courierId, position);
+          const { courierId, fix, receivedAtMs } = position;
+          if (!this.#noted.has(courierId)) this.#notedOf(courierId).set(fix, receivedAtMs);
         }
         return;
       }

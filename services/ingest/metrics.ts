@@ -1,10 +1,22 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { FixCode } from "shared/availability/fix.ts";
+import { Tally } from "shared/metrics/tally.ts";
+
+/** What came of a frame; `socket_error` is of no frame. */
+type FrameKind = "fix" | "batch" | "heartbeat" | "bad" | "too_large" | "socket_error";
 
 /** What ingest counts. */
 export function createIngestMetrics(registry: Registry) {
   const registers = [registry];
   const queues = new Set<() => number>();
+  const fixTally = new Tally<FixCode>();
+  const heartbeatTally = new Tally<FixCode>();
+  const frameTally = new Tally<FrameKind>();
   return {
+    /** What happens at each fix is counted here, and moves to its counter when that is read. */
+    fixTally,
+    heartbeatTally,
+    frameTally,
     /** What each queue has waiting; asked when metrics are read, not at each fix. */
     queues,
     fixes: new Counter({
@@ -12,6 +24,9 @@ export function createIngestMetrics(registry: Registry) {
       help: "Fixes by what became of them",
       labelNames: ["result"],
       registers,
+      collect() {
+        fixTally.moveTo(this, (result) => ({ result }));
+      },
     }),
     parcelFixes: new Counter({
       name: "parcel_positions_total",
@@ -29,6 +44,9 @@ export function createIngestMetrics(registry: Registry) {
       help: "Heartbeats by what became of them",
       labelNames: ["result"],
       registers,
+      collect() {
+        heartbeatTally.moveTo(this, (result) => ({ result }));
+      },
     }),
     batchSize: new Histogram({
       name: "location_batch_fixes",
@@ -73,6 +91,9 @@ export function createIngestMetrics(registry: Registry) {
       help: "Frames of couriers' WebSockets by kind; bad ones by their fault",
       labelNames: ["kind"],
       registers,
+      collect() {
+        frameTally.moveTo(this, (kind) => ({ kind }));
+      },
     }),
     socketsClosed: new Counter({
       name: "location_sockets_closed_total",

@@ -12,6 +12,8 @@ import {
 } from "shared/live_api/fix_schemas.ts";
 import type { FieldProblem } from "shared/problem/problem.ts";
 import { fieldProblems } from "shared/problem/zod_problem.ts";
+import { fixOf } from "./fix_of.ts";
+import { plainTimeMs } from "./plain_time.ts";
 
 /** A phone may come out of a tunnel, not out of another year. */
 const MAX_AGE_H = 48;
@@ -48,17 +50,8 @@ export function parseFix(input: unknown): ParsedFix {
   const parsed = recentFixSchema.safeParse(input);
   if (!parsed.success) return { ok: false, errors: fieldProblems(parsed.error.issues, input) };
   const { accuracyM, headingDeg, speedMps, lat, lon, recordedAt } = parsed.data;
-  return {
-    ok: true,
-    fix: {
-      lat,
-      lon,
-      ...(accuracyM === undefined ? {} : { accuracyM }),
-      ...(headingDeg === undefined ? {} : { headingDeg }),
-      ...(speedMps === undefined ? {} : { speedMps }),
-      recordedAtMs: Date.parse(recordedAt),
-    },
-  };
+  const place = { lat, lon, recordedAtMs: Date.parse(recordedAt) };
+  return { ok: true, fix: fixOf(place, { accuracyM, headingDeg, speedMps }) };
 }
 
 /** A fix that is certainly good; undefined where the schema has to look. */
@@ -70,8 +63,8 @@ export function readPlainFix(input: unknown): Fix | undefined {
   >;
   if (!isWithin(lat, -MAX_INDEXABLE_LAT, MAX_INDEXABLE_LAT)) return undefined;
   if (!isWithin(lon, MIN_LON, MAX_LON)) return undefined;
-  if (typeof recordedAt !== "string" || !PLAIN_TIME.test(recordedAt)) return undefined;
-  const recordedAtMs = Date.parse(recordedAt);
+  if (typeof recordedAt !== "string") return undefined;
+  const recordedAtMs = timeMs(recordedAt);
   // Not a number where the date is none.
   if (!isRecent(recordedAtMs)) return undefined;
   let fields = 3;
@@ -89,14 +82,14 @@ export function readPlainFix(input: unknown): Fix | undefined {
   }
   // An unknown field, or one that is there without a value.
   if (Object.keys(input).length !== fields) return undefined;
-  return {
-    lat,
-    lon,
-    ...(accuracyM === undefined ? {} : { accuracyM }),
-    ...(headingDeg === undefined ? {} : { headingDeg }),
-    ...(speedMps === undefined ? {} : { speedMps }),
-    recordedAtMs,
-  };
+  return fixOf({ lat, lon, recordedAtMs }, { accuracyM, headingDeg, speedMps });
+}
+
+/** NaN for what is no time in one of the usual forms. */
+function timeMs(text: string): number {
+  const plainMs = plainTimeMs(text, 0, text.length);
+  if (!Number.isNaN(plainMs)) return plainMs;
+  return PLAIN_TIME.test(text) ? Date.parse(text) : NaN;
 }
 
 function isWithin(value: unknown, min: number, max: number): value is number {

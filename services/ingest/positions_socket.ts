@@ -45,7 +45,7 @@ export function openPositionsSocket(request: Request, options: SocketOptions): R
   socket.onopen = () => courier.open();
   socket.onmessage = (event) => courier.hear(event.data);
   socket.onclose = () => courier.closed();
-  socket.onerror = () => options.metrics.frames.inc({ kind: "socket_error" });
+  socket.onerror = () => options.metrics.frameTally.add("socket_error");
   return response;
 }
 
@@ -88,12 +88,12 @@ class CourierSocket implements Closable {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     if (typeof data !== "string") return this.#refuse(null, "request.malformed", "must be text");
     if (data.length > MAX_FRAME_CHARACTERS) {
-      metrics.frames.inc({ kind: "too_large" });
+      metrics.frameTally.add("too_large");
       return this.close(1009, `frames must be <= ${MAX_FRAME_CHARACTERS} characters`);
     }
     const frame = readFrame(data);
     if (frame.kind === "bad") return this.#refuse(frame.seq, frame.problem, frame.detail);
-    metrics.frames.inc({ kind: frame.kind });
+    metrics.frameTally.add(frame.kind);
     if (this.#underWay >= MAX_UNDER_WAY) {
       this.#send(errorFrame(frame.seq, "ingest.overloaded"));
       return this.#countRefused(true);
@@ -119,7 +119,7 @@ class CourierSocket implements Closable {
   }
 
   #refuse(seq: number | null, problem: Parameters<typeof errorFrame>[1], detail: string): void {
-    this.#options.metrics.frames.inc({ kind: "bad" });
+    this.#options.metrics.frameTally.add("bad");
     this.#send(errorFrame(seq, problem, detail));
     if (++this.#badFrames >= MAX_BAD_FRAMES) this.close(1008, "too many bad frames");
   }

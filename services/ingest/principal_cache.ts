@@ -11,6 +11,7 @@ const REMEMBER_MS = 4_000;
  */
 const REMEMBER_FOLLOWED_MS = 30_000;
 const MAX_REMEMBERED = 100_000;
+const BEARER = "Bearer ";
 
 interface Remembered {
   readonly principal: Principal;
@@ -45,17 +46,37 @@ export class PrincipalCache {
     }
     const askedAtMs = this.#now();
     const principal = await this.#credentials.find(token);
-    if (principal === undefined) return undefined;
+    if (principal === undefined) {
+      this.#remembered.delete(token);
+      return undefined;
+    }
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
     this.#remembered.set(token, { principal, askedAtMs, senderId: senderIdOf(principal) });
     return principal;
   }
 
-  /** The courier of a token that is remembered and may send positions, without waiting. */
-  peekSender(token: string): string | undefined {
-    const remembered = this.#peek(token);
+  /**
+   * The courier of an `Authorization` header whose token is remembered and may send positions,
+   * without waiting. The form of the header is not looked at: no other than a right one was
+   * remembered.
+   */
+  peekSender(authorization: string): string | undefined {
+    if (!authorization.startsWith(BEARER)) return undefined;
+    const remembered = this.#peek(authorization.slice(BEARER.length));
     if (remembered?.senderId === undefined) return undefined;
     return this.#credentials.hasEnded(remembered.principal) ? undefined : remembered.senderId;
+  }
+
+  /**
+   * The same where the memory has grown too old to be relied on: looks the token up again.
+   *
+   * @returns undefined for a token that was never known here, without a look-up.
+   * @throws what the look-up throws when it cannot tell.
+   */
+  askSender(authorization: string): Promise<string | undefined> | undefined {
+    const token = authorization.slice(BEARER.length);
+    if (!authorization.startsWith(BEARER) || !this.#remembered.has(token)) return undefined;
+    return this.find(token).then((found) => found === undefined ? undefined : senderIdOf(found));
   }
 
   #peek(token: string): Remembered | undefined {
@@ -64,9 +85,7 @@ export class PrincipalCache {
     const ageMs = this.#now() - remembered.askedAtMs;
     if (ageMs < REMEMBER_MS) return remembered;
     const isFollowed = this.#credentials.revocations.isFresh();
-    if (isFollowed && ageMs < REMEMBER_FOLLOWED_MS) return remembered;
-    if (ageMs >= REMEMBER_FOLLOWED_MS) this.#remembered.delete(token);
-    return undefined;
+    return isFollowed && ageMs < REMEMBER_FOLLOWED_MS ? remembered : undefined;
   }
 }
 

@@ -78,14 +78,56 @@ export class FixRecorder {
   /**
    * Records fixes of a courier (none: a heartbeat); resolves after they are stored or refused.
    *
+   * Nearly always there is nothing to be found out about the courier, and Redis takes all: that
+   * way is short, because it is taken ten thousand times a second.
+   *
    * @throws QueueFullError over a bound, and what a store throws that is away.
    */
   async record(courierId: string, fixes: readonly Fix[]): Promise<Recorded> {
-    const { directory } = this.#deps;
-    const courier = directory.peek(courierId) ?? await directory.find(courierId);
+    const courier = this.#deps.directory.peek(courierId);
+    if (courier === undefined || !this.#isUsual(courier, fixes)) {
+      return await this.#recordUnusual(courierId, courier, fixes);
+    }
+    const heard = heardOf(courier, fixes);
+    let answer: HeardAnswer;
+    try {
+      answer = await this.#batcherOf(courier.partition).submit(heard);
+    } catch (error) {
+      return this.#finish(courierId, fixes, await this.#afterFailure(courier, fixes, error));
+    }
+    if (isPlain(answer)) return this.#finish(courierId, fixes, PLAIN);
+    let recorded: Recorded;
+    try {
+      recorded = this.#learn(courier, await this.#believe(courier, heard, answer));
+    } catch (error) {
+      recorded = await this.#afterFailure(courier, fixes, error);
+    }
+    return this.#finish(courierId, fixes, recorded);
+  }
+
+  /** Whether nothing but Redis has to be asked, as far as this process knows. */
+  #isUsual(courier: CourierEntry, fixes: readonly Fix[]): boolean {
+    if (this.degraded.isActive) return false;
+    const { id, bounds } = courier;
+    if (this.#limitedUntilMs.has(id) || this.#offShiftUntilMs.has(id)) return false;
+    for (const fix of fixes) if (!boundsContain(bounds, fix)) return false;
+    return true;
+  }
+
+  async #recordUnusual(
+    courierId: string,
+    known: CourierEntry | undefined,
+    fixes: readonly Fix[],
+  ): Promise<Recorded> {
+    const courier = known ?? await this.#deps.directory.find(courierId);
     const recorded = courier === undefined
       ? refused("unknown", fixes)
       : await this.#recordOf(courier, fixes);
+    return this.#finish(courierId, fixes, recorded);
+  }
+
+  /** Counts, and remembers where the courier is. */
+  #finish(courierId: string, fixes: readonly Fix[], recorded: Recorded): Recorded {
     this.#count(recorded, fixes);
     if (!recorded.isDegraded) this.#note(courierId, fixes, recorded.codes);
     return recorded;
@@ -105,26 +147,45 @@ export class FixRecorder {
   }
 
   async #recordInside(courier: CourierEntry, fixes: readonly Fix[]): Promise<Recorded> {
-    const nowMs = this.#now();
-    const limitedUntilMs = this.#limitedUntilMs.get(courier.id) ?? 0;
-    if (limitedUntilMs > nowMs) {
-      return { ...refused("limited", fixes), retryAfterMs: Math.ceil(limitedUntilMs - nowMs) };
+    const limitedMs = this.#restMs(this.#limitedUntilMs, courier.id);
+    if (limitedMs > 0) {
+      return { ...refused("limited", fixes), retryAfterMs: Math.ceil(limitedMs) };
     }
-    if ((this.#offShiftUntilMs.get(courier.id) ?? 0) > nowMs) return refused("off_shift", fixes);
+    if (this.#restMs(this.#offShiftUntilMs, courier.id) > 0) return refused("off_shift", fixes);
     if (this.degraded.isActive) return await this.#recordDegraded(courier.id, fixes);
     try {
-      const answer = await this.#recordInRedis(courier, fixes);
-      if (answer.retryAfterMs !== undefined) {
-        remember(this.#limitedUntilMs, courier.id, this.#now() + answer.retryAfterMs);
-      } else if (answer.codes[0] === "off_shift") {
-        remember(this.#offShiftUntilMs, courier.id, this.#now() + OFF_SHIFT_MS);
-      }
-      return { ...answer, isDegraded: false };
+      return this.#learn(courier, await this.#recordInRedis(courier, fixes));
     } catch (error) {
-      if (!isUnavailable(error)) throw error;
-      this.degraded.enter(error);
-      return await this.#recordDegraded(courier.id, fixes);
+      return await this.#afterFailure(courier, fixes, error);
     }
+  }
+
+  /** How long what is remembered still holds; what has ended is forgotten. */
+  #restMs(untilMs: Map<string, number>, courierId: string): number {
+    const restMs = (untilMs.get(courierId) ?? -Infinity) - this.#now();
+    if (restMs <= 0) untilMs.delete(courierId);
+    return restMs;
+  }
+
+  /** Remembers what spares Redis to be asked again at once. */
+  #learn(courier: CourierEntry, answer: HeardAnswer): Recorded {
+    if (answer.retryAfterMs !== undefined) {
+      remember(this.#limitedUntilMs, courier.id, this.#now() + answer.retryAfterMs);
+    } else if (answer.codes[0] === "off_shift") {
+      remember(this.#offShiftUntilMs, courier.id, this.#now() + OFF_SHIFT_MS);
+    }
+    return { ...answer, isDegraded: false };
+  }
+
+  /** Without Redis Postgres takes what it can. @throws what was no failure of a store. */
+  async #afterFailure(
+    courier: CourierEntry,
+    fixes: readonly Fix[],
+    error: unknown,
+  ): Promise<Recorded> {
+    if (!isUnavailable(error)) throw error;
+    this.degraded.enter(error);
+    return await this.#recordDegraded(courier.id, fixes);
   }
 
   async #recordDegraded(courierId: string, fixes: readonly Fix[]): Promise<Recorded> {
@@ -132,9 +193,16 @@ export class FixRecorder {
   }
 
   async #recordInRedis(courier: CourierEntry, fixes: readonly Fix[]): Promise<HeardAnswer> {
-    const heard: Heard = { courierId: courier.id, maxSpeedMps: courier.maxSpeedMps, fixes };
-    const batcher = this.#batcherOf(courier.partition);
-    const answer = await batcher.submit(heard);
+    const heard = heardOf(courier, fixes);
+    return await this.#believe(
+      courier,
+      heard,
+      await this.#batcherOf(courier.partition).submit(heard),
+    );
+  }
+
+  /** Asks Postgres where Redis does not know the courier, or has it as off shift, and once again. */
+  async #believe(courier: CourierEntry, heard: Heard, answer: HeardAnswer): Promise<HeardAnswer> {
     const [code] = answer.codes;
     if (code !== "unknown" && code !== "off_shift") return answer;
     const facts = await this.#deps.directory.read(courier.id);
@@ -145,7 +213,7 @@ export class FixRecorder {
     if (code === "unknown" && facts.lastFix !== undefined) {
       await availability.restoreFix(courier.id, facts.lastFix);
     }
-    return await batcher.submit(heard);
+    return await this.#batcherOf(courier.partition).submit(heard);
   }
 
   async #replay(courierId: string, fix: Fix): Promise<FixCode> {
@@ -156,20 +224,16 @@ export class FixRecorder {
 
   #count({ codes, clamped }: Recorded, fixes: readonly Fix[]): void {
     const { metrics } = this.#deps;
-    const counter = fixes.length === 0 ? metrics.heartbeats : metrics.fixes;
-    if (codes.length === 1) counter.inc({ result: codes[0] ?? "unknown" });
-    else {
-      const counts = new Map<FixCode, number>();
-      for (const code of codes) counts.set(code, (counts.get(code) ?? 0) + 1);
-      for (const [result, count] of counts) counter.inc({ result }, count);
-    }
+    const tally = fixes.length === 0 ? metrics.heartbeatTally : metrics.fixTally;
+    for (const code of codes) tally.add(code);
     if (clamped > 0) metrics.clamped.inc(clamped);
   }
 
   #note(courierId: string, fixes: readonly Fix[], codes: readonly FixCode[]): void {
     let newest: Fix | undefined;
-    for (const [index, fix] of fixes.entries()) {
-      if (codes[index] !== "accepted") continue;
+    for (let index = 0; index < fixes.length; index++) {
+      const fix = fixes[index];
+      if (fix === undefined || codes[index] !== "accepted") continue;
       if (newest === undefined || fix.recordedAtMs > newest.recordedAtMs) newest = fix;
     }
     if (newest !== undefined) this.#deps.lastPositions.note(courierId, newest);
@@ -192,6 +256,18 @@ export class FixRecorder {
 /** Whether the sender has nothing more to do about any of them. */
 export function allStored({ codes }: Recorded): boolean {
   return codes.every(isStored);
+}
+
+/** One fix, or a heartbeat, with which all was well. */
+const PLAIN: Recorded = { codes: ["accepted"], clamped: 0, isDegraded: false };
+
+function isPlain({ codes, clamped, retryAfterMs }: HeardAnswer): boolean {
+  return codes.length === 1 && codes[0] === "accepted" && clamped === 0 &&
+    retryAfterMs === undefined;
+}
+
+function heardOf({ id, maxSpeedMps }: CourierEntry, fixes: readonly Fix[]): Heard {
+  return { courierId: id, maxSpeedMps, fixes };
 }
 
 function refused(code: FixCode, fixes: readonly Fix[]): Recorded {

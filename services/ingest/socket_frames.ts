@@ -16,6 +16,7 @@ import {
   MAX_POSTED_SPEED_MPS,
 } from "shared/live_api/fix_schemas.ts";
 import type { ProblemCode } from "shared/problem/problem.ts";
+import { fixOf } from "./fix_of.ts";
 import { isRecent } from "./parse_fix.ts";
 import type { Recorded } from "./record_fix.ts";
 
@@ -99,14 +100,8 @@ function readFix(tuple: unknown): Fix | string {
   if (heading === null) return "headingDeg must be from 0 to 360";
   const speed = optional(speedMps, MAX_POSTED_SPEED_MPS);
   if (speed === null) return `speedMps must be from 0 to ${MAX_POSTED_SPEED_MPS}`;
-  return {
-    lat,
-    lon,
-    ...(accuracy === undefined ? {} : { accuracyM: accuracy }),
-    ...(heading === undefined ? {} : { headingDeg: heading }),
-    ...(speed === undefined ? {} : { speedMps: speed }),
-    recordedAtMs,
-  };
+  const details = { accuracyM: accuracy, headingDeg: heading, speedMps: speed };
+  return fixOf({ lat, lon, recordedAtMs }, details);
 }
 
 /** The value; undefined where it is left out, null where it is out of bounds. */
@@ -126,6 +121,10 @@ function bad(seq: number | null, problem: ProblemCode, detail: string): BadFrame
 /** The answer to a frame that was worked on. */
 export function ackFrame(seq: number, recorded: Recorded): string {
   const { codes, retryAfterMs, isDegraded } = recorded;
+  // As nearly always.
+  if (codes.length === 1 && codes[0] === "accepted" && !isDegraded && retryAfterMs === undefined) {
+    return `["a",${seq},["accepted"]]`;
+  }
   const more = {
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(isDegraded && codes.some(isStored) ? { degraded: true } : {}),

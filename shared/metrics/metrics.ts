@@ -6,6 +6,8 @@ const DURATION_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 /** The metrics every service has. Services add their own to `registry` in their `metrics.ts`. */
 export interface Metrics {
   readonly registry: Registry;
+  /** Run before counts of requests are read: for what counts by itself (see `Tally`). */
+  readonly beforeRead: Set<() => void>;
   /** Finished HTTP requests, by route template (never by path: labels are bounded). */
   readonly httpRequests: Counter<"method" | "route" | "status">;
   readonly httpDuration: Histogram<"method" | "route">;
@@ -21,13 +23,18 @@ export function createMetrics(service: string): Metrics {
   registry.setDefaultLabels({ service });
   collectDefaultMetrics({ register: registry });
   measureMemory(registry);
+  const beforeRead = new Set<() => void>();
   return {
     registry,
+    beforeRead,
     httpRequests: new Counter({
       name: "http_requests_total",
       help: "Finished HTTP requests",
       labelNames: ["method", "route", "status"],
       registers: [registry],
+      collect() {
+        for (const move of beforeRead) move();
+      },
     }),
     httpDuration: new Histogram({
       name: "http_request_duration_seconds",

@@ -70,13 +70,17 @@ export async function runService<Fields extends ConfigFields & BaseFields>(
   const health = new Health();
   const hooks: { name: string; stop: () => Promise<unknown> }[] = [];
   let handler: Deno.ServeHandler | undefined;
-  const server = listen(base, log, async (request, info) => {
-    const path = pathOf(request.url);
-    const answer = path.startsWith("/health") ? await health.respond(path) : undefined;
-    if (answer !== undefined) return answer;
+  const own = async (path: string) => {
     if (path === "/metrics") return await metricsResponse(metrics);
-    if (handler === undefined) return new Response("not ready", { status: 503 });
-    return await handler(request, info);
+    return path.startsWith("/health") ? await health.respond(path) : undefined;
+  };
+  // Without a promise of its own for what the service answers.
+  const serve: Deno.ServeHandler = (request, info) =>
+    handler === undefined ? new Response("not ready", { status: 503 }) : handler(request, info);
+  const server = listen(base, log, (request, info) => {
+    const path = pathOf(request.url);
+    if (!path.startsWith("/health") && path !== "/metrics") return serve(request, info);
+    return own(path).then((answer) => answer ?? serve(request, info));
   });
   const stop = onceStopped(async (reason) => {
     health.stopping();
