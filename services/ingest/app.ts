@@ -22,7 +22,7 @@ import type { Metrics } from "shared/metrics/metrics.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { RedisKeys } from "shared/redis/keys.ts";
-import { answerOne, problemOf } from "./answers.ts";
+import { answerMany, answerOne, problemOf } from "./answers.ts";
 import { postOwnTracks, takeOsmAnd } from "./device_routes.ts";
 import type { IngestMetrics } from "./metrics.ts";
 import { openPositionsSocket } from "./positions_socket.ts";
@@ -94,7 +94,10 @@ async function answer(
   const token = bearerToken(request.headers.get("authorization"));
   const sender = senderOf(token === undefined ? undefined : await findPrincipal(token));
   if (begun?.failure !== undefined) throw problemOf(begun.failure, context.log);
-  if (begun?.recorded !== undefined) return answerOne(begun.recorded);
+  if (begun?.recorded !== undefined) {
+    const { recorded } = begun;
+    return path === LOCATION_PATH ? answerOne(recorded) : answerMany(recorded, recorded.codes, []);
+  }
   const maxBytes = path === LOCATION_PATH ? MAX_FIX_BYTES : MAX_BATCH_BYTES;
   if (begun?.isMalformed) throw new ProblemError("request.malformed");
   const input = begun === undefined ? parseJson(await readText(request, maxBytes)) : begun.input;

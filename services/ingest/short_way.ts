@@ -1,23 +1,26 @@
 /**
- * The way of a single fix with which all is well: nothing is looked at twice, and there is no line
- * in the log for it (metrics count it). Whatever is unusual about it goes the long way, which words
- * the answer.
+ * The way of plain fixes, one or a batch, with which all is well: nothing is looked at twice, and
+ * there is no line in the log for them (metrics count them). Whatever is unusual about a request
+ * goes the long way, which words the answer.
  *
  * What it leaves out was measured: to ask whether a header is there copies all of them, a body as
  * text is read by a slower way of the runtime's than as JSON, and an answer whose headers are
- * more than the type that `Response.json` gives is put together from scratch.
+ * more than the type of its content is put together from scratch.
  */
+import type { Fix } from "shared/availability/fix.ts";
 import { Tally } from "shared/metrics/tally.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
 import type { ConnectionInfo } from "shared/http/serve_requests.ts";
-import { LOCATION_PATH } from "shared/live_api/ingest_routes.ts";
+import { MAX_BATCH_POINTS } from "shared/live_api/fix_schemas.ts";
+import { LOCATION_PATH, LOCATIONS_PATH } from "shared/live_api/ingest_routes.ts";
 import { pathOf } from "shared/service/path_of.ts";
 import { readPlainFix } from "./parse_fix.ts";
-import { MAX_FIX_BYTES } from "./post_positions.ts";
+import { MAX_BATCH_BYTES, MAX_FIX_BYTES } from "./post_positions.ts";
 import type { PrincipalCache } from "./principal_cache.ts";
 import type { FixRecorder, Recorded } from "./record_fix.ts";
 
-const ACCEPTED = { accepted: true };
+const METHOD = "POST";
+const JSON_TYPE = { headers: { "content-type": "application/json" } };
 
 /** What the short way had done of a request before it gave it to the long one. */
 export interface Begun {
@@ -34,22 +37,59 @@ export interface ShortWayDeps {
   readonly metrics: Metrics;
 }
 
+/** What the routes of the short way differ in. */
+interface Route {
+  readonly path: string;
+  readonly maxBytes: number;
+  /** Fixes that are certainly good; undefined where the long way has to look. */
+  read(input: unknown): readonly Fix[] | undefined;
+  /** What is answered where so many were accepted. */
+  accepted(count: number): string;
+}
+
+const ONE: Route = {
+  path: LOCATION_PATH,
+  maxBytes: MAX_FIX_BYTES,
+  read(input) {
+    const fix = readPlainFix(input);
+    return fix === undefined ? undefined : [fix];
+  },
+  accepted: () => '{"accepted":true}',
+};
+
+/** By the number of points, which is bounded: the same hundred words need not be written anew. */
+const MANY_ACCEPTED = Array.from({ length: MAX_BATCH_POINTS + 1 }, (_, count) => {
+  return JSON.stringify({ accepted: count, results: Array(count).fill("accepted") });
+});
+
+const MANY: Route = {
+  path: LOCATIONS_PATH,
+  maxBytes: MAX_BATCH_BYTES,
+  read: readPlainBatch,
+  accepted: (count) => MANY_ACCEPTED[count] ?? "",
+};
+
 type Fetch = (request: Request, info?: ConnectionInfo) => Promise<Response>;
 
 export class ShortWay {
   readonly #deps: ShortWayDeps;
   readonly #longWay: Fetch;
   readonly #begun = new WeakMap<Request, Begun>();
-  readonly #answered = new Tally<typeof LOCATION_PATH>();
-  readonly #duration: { observe(durationS: number): void };
+  readonly #answered = new Tally<string>();
+  readonly #durations: ReadonlyMap<Route, { observe(durationS: number): void }>;
 
   constructor(deps: ShortWayDeps, longWay: Fetch) {
     this.#deps = deps;
     this.#longWay = longWay;
     const { httpRequests, httpDuration, beforeRead } = deps.metrics;
-    this.#duration = httpDuration.labels({ method: "POST", route: LOCATION_PATH });
+    this.#durations = new Map(
+      [ONE, MANY].map((route) => [
+        route,
+        httpDuration.labels({ method: METHOD, route: route.path }),
+      ]),
+    );
     beforeRead.add(() =>
-      this.#answered.moveTo(httpRequests, (route) => ({ method: "POST", route, status: "200" }))
+      this.#answered.moveTo(httpRequests, (route) => ({ method: METHOD, route, status: "200" }))
     );
   }
 
@@ -59,39 +99,44 @@ export class ShortWay {
   }
 
   fetch(request: Request, info?: ConnectionInfo): Promise<Response> {
-    const authorization = isPlain(request) ? request.headers.get("authorization") : null;
-    if (authorization === null) return this.#longWay(request, info);
+    const route = routeOf(request);
+    const authorization = route && request.headers.get("authorization");
+    if (route === undefined || typeof authorization !== "string") {
+      return this.#longWay(request, info);
+    }
     const { principals } = this.#deps;
-    const courierId = principals.peekSender(authorization);
-    if (courierId !== undefined) return this.#record(request, courierId, info);
+    const known = principals.peekSender(authorization);
+    if (known !== undefined) return this.#answer(request, { route, courierId: known }, info);
     const asked = principals.askSender(authorization);
     if (asked === undefined) return this.#longWay(request, info);
     return asked.then(
-      (found) =>
-        found === undefined ? this.#longWay(request, info) : this.#record(request, found, info),
+      (courierId) =>
+        courierId === undefined
+          ? this.#longWay(request, info)
+          : this.#answer(request, { route, courierId }, info),
       // It asks again, and words what fails.
       () => this.#longWay(request, info),
     );
   }
 
-  async #record(
+  async #answer(
     request: Request,
-    courierId: string,
+    { route, courierId }: { readonly route: Route; readonly courierId: string },
     info: ConnectionInfo | undefined,
   ): Promise<Response> {
     const startedAtMs = performance.now();
-    const begun = await this.#begin(request, courierId);
-    if (begun !== undefined) {
+    const begun = await this.#begin(request, route, courierId);
+    if (typeof begun !== "number") {
       this.#begun.set(request, begun);
       return await this.#longWay(request, info);
     }
-    this.#answered.add(LOCATION_PATH);
-    this.#duration.observe((performance.now() - startedAtMs) / 1000);
-    return Response.json(ACCEPTED);
+    this.#answered.add(route.path);
+    this.#durations.get(route)?.observe((performance.now() - startedAtMs) / 1000);
+    return new Response(route.accepted(begun), JSON_TYPE);
   }
 
-  /** Records the fix; undefined when it was accepted and nothing more is to be said. */
-  async #begin(request: Request, courierId: string): Promise<Begun | undefined> {
+  /** Records the fixes; how many, when all were accepted and nothing more is to be said. */
+  async #begin(request: Request, route: Route, courierId: string): Promise<Begun | number> {
     let input: unknown;
     try {
       input = await request.json();
@@ -99,23 +144,47 @@ export class ShortWay {
       if (error instanceof SyntaxError) return { isMalformed: true };
       throw error;
     }
-    const fix = readPlainFix(input);
-    if (fix === undefined) return { input };
+    const fixes = route.read(input);
+    if (fixes === undefined) return { input };
     try {
-      const recorded = await this.#deps.recorder.record(courierId, [fix]);
-      const isPlain = recorded.codes[0] === "accepted" && recorded.clamped === 0 &&
-        !recorded.isDegraded;
-      return isPlain ? undefined : { input, recorded };
+      const recorded = await this.#deps.recorder.record(courierId, fixes);
+      return isPlain(recorded) ? fixes.length : { input, recorded };
     } catch (failure) {
       return { input, failure };
     }
   }
 }
 
-/** Whether a request is as most are, but for who sends it. */
-function isPlain({ method, url, headers }: Request): boolean {
-  if (method !== "POST" || pathOf(url) !== LOCATION_PATH) return false;
+/** The route of a request that is as most are, but for who sends it. */
+function routeOf({ method, url, headers }: Request): Route | undefined {
+  if (method !== METHOD) return undefined;
+  const path = pathOf(url);
+  const route = path === ONE.path ? ONE : path === MANY.path ? MANY : undefined;
+  if (route === undefined || headers.get("origin") !== null) return undefined;
   // A body whose length is told is no longer than that: the server sees to it.
   const length = Number(headers.get("content-length") ?? "0");
-  return length > 0 && length <= MAX_FIX_BYTES && headers.get("origin") === null;
+  return length > 0 && length <= route.maxBytes ? route : undefined;
+}
+
+function isPlain({ codes, clamped, isDegraded, retryAfterMs }: Recorded): boolean {
+  if (clamped > 0 || isDegraded || retryAfterMs !== undefined) return false;
+  for (const code of codes) if (code !== "accepted") return false;
+  return true;
+}
+
+/** The points of a body where all of them are certainly good. */
+function readPlainBatch(input: unknown): Fix[] | undefined {
+  const points = typeof input === "object" && input !== null && "positions" in input
+    ? input.positions
+    : undefined;
+  if (!Array.isArray(points) || points.length < 1 || points.length > MAX_BATCH_POINTS) {
+    return undefined;
+  }
+  const fixes: Fix[] = [];
+  for (const point of points) {
+    const fix = readPlainFix(point);
+    if (fix === undefined) return undefined;
+    fixes.push(fix);
+  }
+  return fixes;
 }
