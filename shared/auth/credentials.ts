@@ -17,6 +17,8 @@ export interface CredentialsDeps {
   readonly log: Log;
   /** Who signs access tokens; the same for every service of an installation. */
   readonly tokenIssuer: string;
+  /** Of the look-ups of sessions (`SessionsDeps`). */
+  readonly paceMs?: number;
 }
 
 /**

@@ -141,6 +141,8 @@ interface FoundSession {
 }
 
 const LOOK_UPS = { name: "sessions", maxGroup: 100, maxCalls: 2 };
+/** More calls than may hang at once before they are given up: nobody waits for a place. */
+const CACHE_READS = { name: "cached sessions", maxGroup: 100, maxCalls: 10 };
 
 async function findSessions(
   sql: Sql,
@@ -156,6 +158,15 @@ async function findSessions(
   return hashes.map((hash) => found.get(hexOf(hash)));
 }
 
+export interface SessionsDeps {
+  readonly sql: Sql;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly log: Log;
+  /** Looks up in groups that begin this far apart; alone, a look-up goes at once. */
+  readonly paceMs?: number | undefined;
+}
+
 /** Looks sessions up: Redis first, Postgres behind it (and alone where Redis is away). */
 export class Sessions {
   readonly #sql: Sql;
@@ -163,20 +174,23 @@ export class Sessions {
   readonly #keys: RedisKeys;
   readonly #log: Log;
   readonly #lookUps: Gather<Uint8Array, FoundSession | undefined>;
+  readonly #cacheReads: Gather<string, string | null | undefined>;
 
-  constructor(deps: { sql: Sql; redis: Redis; keys: RedisKeys; log: Log }) {
+  constructor(deps: SessionsDeps) {
     this.#sql = deps.sql;
     this.#redis = deps.redis;
     this.#keys = deps.keys;
     this.#log = deps.log;
     this.#lookUps = new Gather(LOOK_UPS, (hashes) => findSessions(deps.sql, hashes));
+    const { paceMs = 0 } = deps;
+    this.#cacheReads = new Gather({ ...CACHE_READS, paceMs }, (keys) => this.#readCache(keys));
   }
 
   /** The owner of a valid token; undefined for any other text. */
   async find(token: string): Promise<Principal | undefined> {
     const hash = await hashToken(token);
     const key = this.#keys.session(hexOf(hash));
-    const cached = await this.#readCache(key);
+    const cached = await this.#cacheReads.ask(key);
     if (cached === ENDED) return undefined;
     const known = typeof cached === "string" ? parsePrincipal(cached) : undefined;
     if (known !== undefined) return known;
@@ -190,18 +204,20 @@ export class Sessions {
       credential: { kind: "session", sessionId },
     };
     const ttlMs = Math.ceil(Math.min(restMs, CACHE_TTL_MS));
-    // A cache that did not answer is not asked again by the same request.
-    if (cached === null) await this.#writeCache(key, JSON.stringify(principal), ttlMs);
+    // A cache that did not answer is not asked again by the same request; nobody waits for the rest.
+    if (cached === null) void this.#writeCache(key, JSON.stringify(principal), ttlMs);
     return principal;
   }
 
-  /** What the cache holds; null when it holds nothing, undefined when it does not answer in time. */
-  async #readCache(key: string): Promise<string | null | undefined> {
+  /** What the cache holds; null where it holds nothing, undefined where it does not answer in time. */
+  async #readCache(keys: readonly string[]): Promise<(string | null | undefined)[]> {
+    // Commands of their own: the keys of sessions are on different nodes of a cluster.
+    const reads = Promise.all(keys.map((key) => this.#redis.get(key)));
     try {
-      return await withTimeout("session cache", CACHE_TIMEOUT_MS, this.#redis.get(key));
+      return await withTimeout("session cache", CACHE_TIMEOUT_MS, reads);
     } catch (error) {
       this.#log.debug("session cache unavailable", { error });
-      return undefined;
+      return keys.map(() => undefined);
     }
   }
 

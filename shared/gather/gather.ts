@@ -8,6 +8,8 @@
  *   those that come meanwhile wait and go together: the busier, the larger the groups. Another call
  *   begins beside it where a whole group waits, or where it takes longer than calls do, so that one
  *   that hangs does not hold up the others.
+ * - With a pace, calls begin at least so far apart: a question after a pause goes at once, those of
+ *   a busy time go in groups, so that the busier it is the less each costs.
  * - Questions go in the order in which they were asked. An error of a call is the answer of each of
  *   its questions; where they must fail one by one, the answers themselves say so.
  * - All is bounded: the questions of a call, the calls, and the questions that wait.
@@ -24,6 +26,8 @@ export interface GatherBounds {
   readonly maxCalls: number;
   /** Questions that wait for their call; one more is refused at once. */
   readonly maxWaiting?: number;
+  /** From the beginning of one call to that of the next, unless a whole group waits. */
+  readonly paceMs?: number;
 }
 
 /** A call that takes longer is not waited for by those who come after it. */
@@ -66,8 +70,11 @@ export class Gather<Question, Answer> {
   readonly #clock: Clock;
   #calls = 0;
   #isWoken = false;
-  /** Ends the wait for a call that takes long; undefined while nobody waits for one. */
+  #lastCallAtMs = -Infinity;
+  /** Ends the wait for the next call to begin; undefined where nobody waits for a moment. */
   #cancelWait: (() => void) | undefined;
+  /** When that wait ends. */
+  #waitUntilMs = Infinity;
 
   /** @param answerAll answers questions in their order; one call of it is one trip to the store. */
   constructor(
@@ -98,10 +105,7 @@ export class Gather<Question, Answer> {
   #wake(): void {
     const { maxGroup, maxCalls } = this.#bounds;
     if (this.#isWoken || this.#waiting.length === 0 || this.#calls >= maxCalls) return;
-    if (this.#calls > 0 && this.#waiting.length < maxGroup) {
-      this.#cancelWait ??= this.#clock.startTimer(OVERLAP_AFTER_MS, () => this.#send());
-      return;
-    }
+    if (this.#waiting.length < maxGroup && this.#waitForMore()) return;
     this.#isWoken = true;
     // Not in this turn: what was read together from the network goes together.
     setImmediate(() => {
@@ -110,11 +114,32 @@ export class Gather<Question, Answer> {
     });
   }
 
-  #send(): void {
+  /** Whether the next call is not to begin yet; then it does later. */
+  #waitForMore(): boolean {
+    const nowMs = this.#clock.nowMs();
+    const untilMs = this.#calls > 0
+      ? nowMs + OVERLAP_AFTER_MS
+      : this.#lastCallAtMs + (this.#bounds.paceMs ?? 0);
+    if (untilMs <= nowMs) return false;
+    // Each question would put it off again.
+    if (untilMs >= this.#waitUntilMs) return true;
+    this.#stopWaiting();
+    this.#waitUntilMs = untilMs;
+    this.#cancelWait = this.#clock.startTimer(untilMs - nowMs, () => this.#send());
+    return true;
+  }
+
+  #stopWaiting(): void {
     this.#cancelWait?.();
     this.#cancelWait = undefined;
+    this.#waitUntilMs = Infinity;
+  }
+
+  #send(): void {
+    this.#stopWaiting();
     if (this.#waiting.length === 0 || this.#calls >= this.#bounds.maxCalls) return;
     this.#calls++;
+    this.#lastCallAtMs = this.#clock.nowMs();
     // Never rejects: every failure goes to those who asked.
     void this.#call(this.#waiting.splice(0, this.#bounds.maxGroup));
     this.#wake();

@@ -6,11 +6,16 @@ import { Gather, GatherFullError, padded } from "./gather.ts";
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** A store whose calls end when the test says so. */
-function gated(bounds: { maxGroup: number; maxCalls: number; maxWaiting?: number }) {
+function gated(
+  bounds: { maxGroup: number; maxCalls: number; maxWaiting?: number; paceMs?: number },
+) {
   const timers: (() => void)[] = [];
+  const delaysMs: number[] = [];
+  let nowMs = 0;
   const clock: Clock = {
-    nowMs: () => 0,
-    startTimer: (_, fire) => {
+    nowMs: () => nowMs,
+    startTimer: (delayMs, fire) => {
+      delaysMs.push(delayMs);
       timers.push(fire);
       return () => {
         if (timers.includes(fire)) timers.splice(timers.indexOf(fire), 1);
@@ -25,7 +30,15 @@ function gated(bounds: { maxGroup: number; maxCalls: number; maxWaiting?: number
     calls.push({ questions: [...questions], end });
     return promise;
   }, clock);
-  return { gather, calls, pass: () => timers.splice(0).forEach((fire) => fire()) };
+  return {
+    gather,
+    calls,
+    delaysMs,
+    pass: (ms = 0) => {
+      nowMs += ms;
+      timers.splice(0).forEach((fire) => fire());
+    },
+  };
 }
 
 Deno.test("Gather sends what is asked in one turn together, and answers each question", async () => {
@@ -122,4 +135,32 @@ Deno.test("padded() fills a short list with its last entry, and leaves others as
   assert.deepEqual(padded([1, 2]), [1, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
   const many = Array.from({ length: 11 }, (_, n) => n);
   assert.deepEqual(padded(many), many);
+});
+
+Deno.test("Gather with a pace sends a question after a pause at once, and those of a busy time in groups", async () => {
+  const { gather, calls, delaysMs, pass } = gated({ maxGroup: 3, maxCalls: 1, paceMs: 5 });
+  const groups = () => calls.map(({ questions }) => questions);
+  const asked = [gather.ask(1)];
+  await turn();
+  calls[0]?.end();
+  await turn();
+  asked.push(gather.ask(2), gather.ask(3));
+  await turn();
+  assert.deepEqual(groups(), [[1]]);
+  assert.deepEqual(delaysMs, [5], "one wait for both");
+  pass(5);
+  assert.deepEqual(groups(), [[1], [2, 3]]);
+  calls[1]?.end();
+  await turn();
+  for (const n of [4, 5, 6]) asked.push(gather.ask(n));
+  await turn();
+  assert.deepEqual(groups().at(-1), [4, 5, 6], "a whole group waits for nothing");
+  calls[2]?.end();
+  await turn();
+  pass(6);
+  asked.push(gather.ask(7));
+  await turn();
+  assert.deepEqual(groups().at(-1), [7]);
+  calls[3]?.end();
+  await Promise.all(asked);
 });

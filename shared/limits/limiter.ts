@@ -9,8 +9,10 @@
  * - A take whose answer comes after that still holds its slot in Redis. It stands for the local
  *   one; where the local verdict was a refusal, it is given back.
  * - A log that Redis does not have is begun from what Postgres knows, where the caller can say:
- *   losing Redis gives nobody a fresh quota.
+ *   losing Redis gives nobody a fresh quota. Who has asked Postgres before passes what it said;
+ *   otherwise it is asked where Redis turns out to have no log.
  */
+import { BoundedMap } from "shared/cache/bounded_map.ts";
 import { withPatience } from "shared/clock/patience.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import { Patience } from "shared/redis/patience.ts";
@@ -26,7 +28,15 @@ export const REDIS_TIMEOUT_MS = 25;
 const RECENT_TIMEOUT_MS = 20;
 
 /** Ages in ms of what already happened inside the window, the newest first, at most the quota. */
-export type Recent = () => Promise<readonly number[]>;
+export type Ages = readonly number[];
+/** Tells them: known already, or to be asked for. */
+export type Recent = Ages | (() => Promise<Ages>);
+
+/** Logs of which this process remembers that Redis has them; a forgotten one costs a question. */
+const MAX_SEEN_LOGS = 20_000;
+
+/** Taken, the slot, what is left, microseconds until one comes back; as the script says it. */
+type TakeReply = [number, string, number, number];
 
 export interface LimiterDeps {
   readonly redis: Redis;
@@ -46,6 +56,7 @@ export class Limiter {
   readonly #timeoutMs: number;
   readonly #local: LocalLimits;
   readonly #onVerdict: (verdict: Verdict) => void;
+  readonly #seen = new BoundedMap<string, true>(MAX_SEEN_LOGS);
 
   constructor(deps: LimiterDeps) {
     this.#redis = deps.redis;
@@ -54,6 +65,11 @@ export class Limiter {
     this.#patience = new Patience({ timeoutMs: this.#timeoutMs, now: deps.now });
     this.#local = deps.local ?? new LocalLimits(deps.now);
     this.#onVerdict = deps.onVerdict ?? (() => {});
+  }
+
+  /** Whether Redis probably has a log of `subject`: then what Postgres knows will not be needed. */
+  probablyHas(limit: Limit, subject: string): boolean {
+    return this.#seen.get(this.#keys.limit(limit.name, subject)) !== undefined;
   }
 
   /** Takes a slot of `subject`, or refuses; a refusal takes nothing. */
@@ -106,16 +122,16 @@ export class Limiter {
 
   async #takeInRedis(limit: Limit, key: string, recent: Recent | undefined): Promise<Slot> {
     const { name, max, windowMs, holdMs = 0 } = limit;
-    const run = async (mode: "begin" | "ask" | "seed", agesMs: readonly number[] = []) =>
+    const run = async (mode: "begin" | "ask" | "seed", agesMs: Ages = []) =>
       await runScript(this.#redis, TAKE_SLOT, [key], [
         max,
         windowMs * 1_000,
         holdMs * 1_000,
         mode,
         ...agesMs.map((ageMs) => Math.round(ageMs * 1_000)),
-      ]) as [number, string, number, number];
-    let reply = await run(recent === undefined ? "begin" : "ask");
-    if (reply[0] === -1 && recent !== undefined) reply = await run("seed", await recent());
+      ]) as TakeReply;
+    const reply = await this.#runWith(run, recent);
+    if (recent !== undefined) this.#seen.set(key, true);
     const [taken, at, remaining, resetUs] = reply;
     const isAllowed = taken === 1;
     const verdict: Verdict = {
@@ -136,14 +152,23 @@ export class Limiter {
     return once({ verdict, giveBack });
   }
 
+  async #runWith(
+    run: (mode: "begin" | "ask" | "seed", agesMs?: Ages) => Promise<TakeReply>,
+    recent: Recent | undefined,
+  ): Promise<TakeReply> {
+    if (recent === undefined) return await run("begin");
+    if (typeof recent !== "function") return await run("seed", recent);
+    const reply = await run("ask");
+    return reply[0] === -1 ? await run("seed", await recent()) : reply;
+  }
+
   async #seedLocal(limit: Limit, subject: string, recent: Recent | undefined): Promise<void> {
     if (recent === undefined || this.#local.knows(limit, subject)) return;
     try {
-      this.#local.seed(
-        limit,
-        subject,
-        await withPatience("recent", RECENT_TIMEOUT_MS, recent()),
-      );
+      const agesMs = typeof recent === "function"
+        ? await withPatience("recent", RECENT_TIMEOUT_MS, recent())
+        : recent;
+      this.#local.seed(limit, subject, agesMs);
     } catch {
       // Then this process counts from nothing: bounded, and all that can be known in time.
     }

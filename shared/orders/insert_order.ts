@@ -110,9 +110,10 @@ export function insertOrders(tx: Tx, orders: readonly DatedOrder[]): void {
       select id, region, shard, kind, mode, 'placed', 1, customer_id, merchant_id, external_id,
         items, note, pickup_lat, pickup_lon, pickup_address, dropoff_lat, dropoff_lon,
         dropoff_address, pickup_note, dropoff_note, pickup_contact, dropoff_contact, size, weight_g,
-        required_vehicles, required_skills, window_start, window_end, release_at, hold, cash_minor,
-        distance_m, preparation_minutes, items_minor, delivery_minor, tip_minor, price_parts,
-        quote_id, currency, estimated_delivery_at, tracking_token_hash, placed_at, state_times
+        coalesce(required_vehicles, '{}'), coalesce(required_skills, '{}'), window_start,
+        window_end, release_at, hold, coalesce(cash_minor, 0), distance_m, preparation_minutes,
+        items_minor, delivery_minor, tip_minor, price_parts, quote_id, currency,
+        estimated_delivery_at, tracking_token_hash, placed_at, state_times
       from item
     ), announced as (
       insert into outbox (region, shard, key, aggregate_version, occurred_at, trace, events)
@@ -142,7 +143,11 @@ function columnTypes(tx: Tx) {
     state_times jsonb, event_id uuid, event_type text, trace text, event text`;
 }
 
-/** What is null is left out: Postgres reads each name that is there, and absent is null too. */
+function orAbsent(list: readonly string[]): readonly string[] | undefined {
+  return list.length === 0 ? undefined : list;
+}
+
+/** What is null or as usual is left out: Postgres reads each name that is there. */
 function rowOf(dated: DatedOrder) {
   const { order, placedAt } = dated;
   const { pickup, dropoff, price, schedule } = order;
@@ -172,13 +177,13 @@ function rowOf(dated: DatedOrder) {
     dropoff_contact: order.dropoffContact ?? undefined,
     size: order.size ?? undefined,
     weight_g: order.weightG ?? undefined,
-    required_vehicles: order.requiredVehicles,
-    required_skills: order.requiredSkills,
+    required_vehicles: orAbsent(order.requiredVehicles),
+    required_skills: orAbsent(order.requiredSkills),
     window_start: schedule?.startsAt,
     window_end: schedule?.endsAt,
     release_at: schedule?.releaseAt,
     hold: isHeld(dated) ? "scheduled" : undefined,
-    cash_minor: order.cashMinor,
+    cash_minor: order.cashMinor === 0 ? undefined : order.cashMinor,
     distance_m: order.distanceM,
     preparation_minutes: order.preparationMinutes,
     items_minor: price.items,

@@ -28,10 +28,15 @@ const MAX_RECONNECT_DELAY_MS = 1_000;
  * was lost may have run, and most of ours must not run twice unseen.
  */
 export function connectRedis(url: string, options: RedisOptions): Redis {
-  return open(url, options, {
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    enableAutoPipelining: options.isPipelined ?? false,
-  });
+  // Many commands at once: a timer of the socket bounds them all, one for each would cost as much as
+  // the command does.
+  return open(
+    url,
+    options,
+    options.isPipelined === true
+      ? { socketTimeout: COMMAND_TIMEOUT_MS, enableAutoPipelining: true }
+      : { commandTimeout: COMMAND_TIMEOUT_MS },
+  );
 }
 
 /**
@@ -45,7 +50,7 @@ export function connectRedisBlocking(url: string, options: RedisOptions): Redis 
 function open(
   url: string,
   options: RedisOptions,
-  extra: { commandTimeout?: number; enableAutoPipelining?: boolean },
+  extra: { commandTimeout?: number; socketTimeout?: number; enableAutoPipelining?: boolean },
 ): Redis {
   const redis = new Redis(url, {
     connectionName: options.name,

@@ -1,4 +1,4 @@
-import { withPatience } from "shared/clock/patience.ts";
+import { SharedPatience } from "shared/clock/patience.ts";
 
 export interface PatienceOptions {
   /** Longest wait for one answer. */
@@ -15,12 +15,12 @@ const RETRY_AFTER_MS = 500;
  * request, because after a failure it is left alone for a moment.
  */
 export class Patience {
-  readonly #timeoutMs: number;
+  readonly #waits: SharedPatience;
   readonly #now: () => number;
   #retryAtMs = -Infinity;
 
   constructor({ timeoutMs, now }: PatienceOptions) {
-    this.#timeoutMs = timeoutMs;
+    this.#waits = new SharedPatience("Redis", timeoutMs);
     this.#now = now ?? (() => performance.now());
   }
 
@@ -29,7 +29,7 @@ export class Patience {
     if (this.#now() < this.#retryAtMs) return undefined;
     const asked = command();
     try {
-      return await withPatience("Redis", this.#timeoutMs, asked);
+      return await this.#waits.wait(asked);
     } catch {
       // An answer that fails after its time has nobody who waits for it.
       asked.catch(() => {});

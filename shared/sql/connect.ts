@@ -19,7 +19,9 @@ import {
   InsertRows,
   JsonParameter,
   type QueryResult,
+  type RowsOfAll,
   type Runner,
+  runTogether,
   Statement,
 } from "./template.ts";
 
@@ -38,6 +40,13 @@ export interface Queryable {
   json(value: unknown): JsonParameter;
   /** Text as it is, for constants of the code only: nothing from outside may be in it. */
   unsafe(text: string): Promise<QueryResult>;
+  /**
+   * Several statements in one packet, and the rows of each; what is undefined has none. They run in
+   * their order, each on a snapshot of its own; where one fails, its error is everybody's.
+   */
+  together<const Asked extends readonly (Statement<readonly object[]> | undefined)[]>(
+    asked: Asked,
+  ): Promise<RowsOfAll<Asked>>;
 }
 
 declare const transactionBrand: unique symbol;
@@ -99,8 +108,9 @@ export function connectSql(databaseUrl: string, options: ConnectOptions): Sql {
   // would end the process.
   pool.on("error", () => {});
   pool.on("connect", (client) => client.on("error", () => {}));
-  const run = (query: CompiledQuery) => execute(pool, query, usesPooler);
-  return Object.assign(queryable({ run }, (text) => executeText(pool, text)), {
+  const runAll = (queries: readonly CompiledQuery[]) => executeAll(pool, queries, usesPooler);
+  const run = async (query: CompiledQuery) => only(await runAll([query]));
+  return Object.assign(queryable({ run, runAll }, (text) => executeText(pool, text)), {
     begin: <T>(work: (tx: Tx) => Promise<T>) => transact(pool, usesPooler, work),
     end: async ({ timeout }: { timeout: number }) => {
       await withTimeout("closing the pool", timeout * 1000, pool.end()).catch(() => {
@@ -131,7 +141,10 @@ export function queryable(
     return new InsertRows(first);
   };
   const json = (value: unknown) => new JsonParameter(value);
-  return Object.assign(tag, { json, unsafe }) as Queryable;
+  const together = <const Asked extends readonly (Statement<readonly object[]> | undefined)[]>(
+    asked: Asked,
+  ) => runTogether(runner, asked);
+  return Object.assign(tag, { json, unsafe, together }) as Queryable;
 }
 
 function isTemplate(
@@ -140,13 +153,15 @@ function isTemplate(
   return "raw" in first;
 }
 
-async function execute(
+async function executeAll(
   pool: pg.Pool,
-  { text, values, name }: CompiledQuery,
+  queries: readonly CompiledQuery[],
   usesPooler: boolean,
-): Promise<QueryResult> {
-  const statement = { text, values, name: usesPooler ? undefined : name, isRead: true };
-  return await borrow(pool, async (client) => await sendOne(client, [statement]));
+): Promise<readonly QueryResult[]> {
+  const statements = queries.map(({ text, values, name }) => (
+    { text, values, name: usesPooler ? undefined : name, isRead: true }
+  ));
+  return await borrow(pool, async (client) => await sendPacket(client, statements));
 }
 
 async function executeText(pool: pg.Pool, text: string): Promise<QueryResult> {
@@ -165,12 +180,9 @@ async function borrow<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Promise<
   }
 }
 
-/** Sends a packet and gives the result of its last statement. */
-async function sendOne(
-  client: pg.ClientBase,
-  statements: readonly PacketStatement[],
-): Promise<PacketResult> {
-  const result = (await sendPacket(client, statements)).at(-1);
+/** The last of some results. */
+function only<Result extends QueryResult>(results: readonly Result[]): Result {
+  const result = results.at(-1);
   if (result === undefined) throw new RangeError("Cannot send: statements must be at least 1");
   return result;
 }
@@ -232,10 +244,13 @@ class Transaction {
   }
 
   templates(): Tx {
-    const run = async (query: CompiledQuery) => {
+    const runAll = async (queries: readonly CompiledQuery[]) => {
       this.#requireOpen();
-      return await this.#send({ ...query, isRead: true });
+      const results = await this.#send(queries.map((query) => ({ ...query, isRead: true })));
+      // Before them there may be what had waited.
+      return results.slice(-queries.length);
     };
+    const run = async (query: CompiledQuery) => only(await runAll([query]));
     const unsafe = async (text: string) => {
       this.#requireOpen();
       await this.#flush();
@@ -245,14 +260,14 @@ class Transaction {
       this.#requireOpen();
       this.#wait({ ...compile(statement), isRead: false });
     };
-    return Object.assign(queryable({ run }, unsafe), { defer });
+    return Object.assign(queryable({ run, runAll }, unsafe), { defer });
   }
 
   /** @throws where it did not commit, or nobody knows whether it did. */
   async commit(): Promise<void> {
     this.#isOver = true;
     // Postgres answers ROLLBACK to the commit of a failed transaction, without an error.
-    const { command } = await this.#send(COMMIT);
+    const { command } = only(await this.#send([COMMIT]));
     if (command !== "COMMIT") {
       throw new Error("the transaction was rolled back: a statement had failed in it");
     }
@@ -286,11 +301,11 @@ class Transaction {
     if (packet.length > 0) await this.#watch(sendPacket(this.#client, packet));
   }
 
-  async #send(statement: PacketStatement): Promise<PacketResult> {
-    this.#wait(statement);
+  async #send(statements: readonly PacketStatement[]): Promise<readonly PacketResult[]> {
+    for (const statement of statements) this.#wait(statement);
     const packet = this.#waiting;
     this.#waiting = [];
-    return await this.#watch(sendOne(this.#client, packet));
+    return await this.#watch(sendPacket(this.#client, packet));
   }
 
   async #watch<T>(answer: Promise<T>): Promise<T> {

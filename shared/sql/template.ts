@@ -6,6 +6,8 @@
 /** What runs a compiled statement. */
 export interface Runner {
   run(query: CompiledQuery): Promise<QueryResult>;
+  /** Runs several in one packet; where it is missing they run one after the other. */
+  runAll?(queries: readonly CompiledQuery[]): Promise<readonly QueryResult[]>;
 }
 
 export interface CompiledQuery {
@@ -92,6 +94,39 @@ export class Statement<Rows extends readonly object[]> implements Promise<RowsOf
     );
     return this.#started;
   }
+}
+
+/** A statement that may be left out. */
+type Optional = Statement<readonly object[]> | undefined;
+/** The rows of each of several statements. */
+export type RowsOfAll<Asked extends readonly Optional[]> = {
+  readonly [Index in keyof Asked]: NonNullable<Asked[Index]> extends Statement<infer Rows> ? Rows
+    : never;
+};
+
+/** Runs statements in one packet where the runner can; one that is left out has no rows. */
+export async function runTogether<const Asked extends readonly Optional[]>(
+  runner: Runner,
+  asked: Asked,
+): Promise<RowsOfAll<Asked>> {
+  const queries = asked.flatMap((statement) => statement === undefined ? [] : [compile(statement)]);
+  const results = await runAll(runner, queries);
+  let next = 0;
+  // As with one statement: the caller names the shape of the rows it selects.
+  return asked.map((statement) =>
+    statement === undefined ? [] : results[next++]?.rows ?? []
+  ) as unknown as RowsOfAll<Asked>;
+}
+
+async function runAll(
+  runner: Runner,
+  queries: readonly CompiledQuery[],
+): Promise<readonly QueryResult[]> {
+  if (queries.length === 0) return [];
+  if (runner.runAll !== undefined) return await runner.runAll(queries);
+  const results: QueryResult[] = [];
+  for (const query of queries) results.push(await runner.run(query));
+  return results;
 }
 
 /** Names of statements whose text never changes: one per place in the source. */

@@ -31,17 +31,41 @@ export function sqlWithLateAnswers(sql: Sql, matches: RegExp, release: () => Pro
     apply(target, self, args: unknown[]) {
       const text = textOf(args[0]);
       if (text === undefined || !matches.test(text)) return Reflect.apply(target, self, args);
-      return Promise.resolve(Reflect.apply(target, self, args)).then(async (answer: unknown) => {
+      const statement = Reflect.apply(target, self, args) as Promise<unknown>;
+      const late = async () => {
+        const answer = await statement;
         await release();
         return answer;
+      };
+      // Still a statement, for `together`.
+      return Object.create(statement, {
+        then: {
+          value: (...handlers: Parameters<typeof statement.then>) => late().then(...handlers),
+        },
       });
+    },
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (name !== "together" || typeof value !== "function") return value;
+      return async (asked: readonly ({ readonly strings: readonly string[] } | undefined)[]) => {
+        const answers: unknown = await Reflect.apply(value, target, [asked]);
+        const isMeant = asked.some((statement) =>
+          statement !== undefined && matches.test(spelled(statement.strings))
+        );
+        if (isMeant) await release();
+        return answers;
+      };
     },
   });
 }
 
 function textOf(template: unknown): string | undefined {
   if (!Array.isArray(template) || !("raw" in template)) return undefined;
-  return template.join("?").replaceAll(/\s+/g, " ").trim();
+  return spelled(template);
+}
+
+function spelled(strings: readonly string[]): string {
+  return strings.join("?").replaceAll(/\s+/g, " ").trim();
 }
 
 type Command = (...args: unknown[]) => Promise<unknown>;

@@ -13,7 +13,7 @@ import { Gather } from "shared/gather/gather.ts";
 import type { RequestContext } from "shared/http/serve_requests.ts";
 import { addressSubject } from "shared/limits/address.ts";
 import type { Limit, Slot, Verdict } from "shared/limits/limit.ts";
-import { Limiter, type LimiterDeps } from "shared/limits/limiter.ts";
+import { type Ages, Limiter, type LimiterDeps } from "shared/limits/limiter.ts";
 import { type ProblemCode, ProblemError, problemResponse } from "shared/problem/problem.ts";
 import type { Queryable } from "shared/sql/connect.ts";
 import type { GatewayContext } from "../http.ts";
@@ -98,11 +98,19 @@ function requestLimit(policies: LimitPolicies, credential: Principal["credential
   return requestsPerMinute === null ? standard : { ...standard, max: requestsPerMinute };
 }
 
-/** Tells how long ago an account placed its orders inside a limit's window (`recentOrders`). */
-export type RecentOrders = (customerId: string, limit: Limit) => Promise<readonly number[]>;
+/** Whose orders are asked for, and how far back. */
+export interface RecentQuestion {
+  readonly customerId: string;
+  readonly limit: Limit;
+}
+
+/** Tells how long ago an account placed its orders inside a limit's window. */
+export type RecentOrders = (question: RecentQuestion) => Promise<Ages>;
 
 /** The limits as the placing of orders asks for them. */
 export interface PlacementGuard {
+  /** Whether `requireQuota` will refuse: only a repeat is then answered. */
+  readonly isOverQuota: boolean;
   /** Call once the request is known to be no repeat. @throws ProblemError 429. */
   requireQuota(): void;
   /**
@@ -111,8 +119,13 @@ export interface PlacementGuard {
    * unless an order was created; where the outcome of the commit is unknown it is kept: too few and
    * never too many. @throws ProblemError 429, which is no answer of the key.
    */
-  takeSlot(recent: RecentOrders): Promise<Slot | undefined>;
+  takeSlot(recent: RecentOrders, known: KnownRecent): Promise<Slot | undefined>;
+  /** What `takeSlot` will probably need to know; undefined where it will not. */
+  recentQuestion(): RecentQuestion | undefined;
 }
+
+/** What was found out before, by customer. */
+export type KnownRecent = ReadonlyMap<string, Ages>;
 
 /** The limits of one request that places orders. */
 export function placementGuard(
@@ -121,8 +134,15 @@ export function placementGuard(
   principal: Principal,
 ): PlacementGuard {
   return {
+    isOverQuota: postponed.has(c.env.context),
     requireQuota: () => requireQuota(c),
-    takeSlot: (recent) => takeOrderSlot(limits, c, principal, recent),
+    takeSlot: (recent, known) => takeOrderSlot(limits, c, principal, { recent, known }),
+    recentQuestion: () => {
+      const { limiter, policies: { orders: limit } } = limits;
+      const { accountId: customerId, role } = principal;
+      if (role !== "customer" || limiter.probablyHas(limit, customerId)) return undefined;
+      return { customerId, limit };
+    },
   };
 }
 
@@ -130,37 +150,44 @@ async function takeOrderSlot(
   { limiter, policies: { orders } }: GatewayLimits,
   c: GatewayContext,
   { accountId, role }: Principal,
-  recent: RecentOrders,
+  { recent, known }: { readonly recent: RecentOrders; readonly known: KnownRecent },
 ): Promise<Slot | undefined> {
   if (role !== "customer") return undefined;
-  const slot = await limiter.take(orders, accountId, () => recent(accountId, orders));
+  const ages = known.get(accountId) ?? (() => recent({ customerId: accountId, limit: orders }));
+  const slot = await limiter.take(orders, accountId, ages);
   noteVerdict(c.env.context, slot.verdict);
   if (slot.verdict.isAllowed) return slot;
   throw refused("order.limit_reached", "Cannot place the order", "orders", slot.verdict);
 }
 
+/** Reads what customers ordered inside the window; undefined where nobody is asked of. */
+export function recentOrderRows(sql: Queryable, asked: readonly RecentQuestion[]) {
+  if (asked.length === 0) return undefined;
+  return sql<{ customerId: string; agesMs: number[] }[]>`
+    select asked.customer_id, array(
+      select (extract(epoch from clock_timestamp() - placed_at) * 1000)::float8
+      from orders
+      where customer_id = asked.customer_id
+        and id > uuid_lower_bound(now() - asked.window_ms * interval '1 millisecond')
+      order by id desc limit asked.max) as ages_ms
+    from unnest(${asked.map(({ customerId }) => customerId)}::uuid[],
+      ${asked.map(({ limit }) => limit.windowMs + CLOCKS_APART_MS)}::float8[],
+      ${asked.map(({ limit }) => limit.max)}::integer[]) as asked (customer_id, window_ms, max)`;
+}
+
 /** What customers ordered inside the window, from Postgres: one statement for all who are asked of. */
 export function recentOrders(sql: Queryable): RecentOrders {
-  const gather = new Gather<{ customerId: string; limit: Limit }, readonly number[]>(
+  const gather = new Gather<RecentQuestion, Ages>(
     { name: "recent orders", maxGroup: MAX_RECENT, maxCalls: 1 },
     async (asked) => {
-      const rows = await sql<{ customerId: string; agesMs: number[] }[]>`
-        select asked.customer_id, array(
-          select (extract(epoch from clock_timestamp() - placed_at) * 1000)::float8
-          from orders
-          where customer_id = asked.customer_id
-            and id > uuid_lower_bound(now() - asked.window_ms * interval '1 millisecond')
-          order by id desc limit asked.max) as ages_ms
-        from unnest(${asked.map(({ customerId }) => customerId)}::uuid[],
-          ${asked.map(({ limit }) => limit.windowMs + CLOCKS_APART_MS)}::float8[],
-          ${
-        asked.map(({ limit }) => limit.max)
-      }::integer[]) as asked (customer_id, window_ms, max)`;
-      const ages = new Map(rows.map(({ customerId, agesMs }) => [customerId, agesMs]));
+      const ages = new Map<string, Ages>();
+      for (const { customerId, agesMs } of await recentOrderRows(sql, asked) ?? []) {
+        ages.set(customerId, agesMs);
+      }
       return asked.map(({ customerId }) => ages.get(customerId) ?? []);
     },
   );
-  return (customerId, limit) => gather.ask({ customerId, limit });
+  return (question) => gather.ask(question);
 }
 
 /** Runs a registration under the limit of its address; one that fails does not count. */

@@ -149,17 +149,21 @@ export function placeOrderRoutes(deps: GatewayDeps) {
 function created(
   deps: GatewayDeps,
   c: GatewayContext,
-  { answer, isReplay, orderId }: PlacedAnswer,
+  placed: PlacedAnswer,
 ): OrderJson {
-  const body = shown(deps, answer);
+  const { answer, isReplay, orderId } = placed;
+  const body = shown(deps, placed);
   if (orderId === undefined) give({ ...answer, body }, isReplay, c.env.context.requestId);
   c.env.context.ids["orderId"] = orderId;
   return body as OrderJson;
 }
 
 /** An answer as it is given: an order with the secret of its link, which is stored nowhere. */
-function shown(deps: GatewayDeps, { status, body }: PlacedAnswer["answer"]) {
-  return status < 400 ? withTrackingLink(deps, body as OrderJson) : body;
+function shown(
+  deps: GatewayDeps,
+  { answer: { status, body }, trackingToken }: Pick<PlacedAnswer, "answer" | "trackingToken">,
+) {
+  return status < 400 ? withTrackingLink(deps, body as OrderJson, trackingToken) : body;
 }
 
 /** Leaves the handler with an answer that is not a new order. */
@@ -220,14 +224,15 @@ async function placeItem(
   { key, index }: { key: string | undefined; index: number },
 ): Promise<BatchItem> {
   try {
-    const { answer, isReplay } = await placeOnce(deps, {
+    const placed = await placeOnce(deps, {
       ...placer,
       wanted,
       // Hashed, because a key may already be as long as keys may be.
       key: key === undefined ? undefined : `batch:${hexOf(await hashToken(`${key}:${index}`))}`,
       fingerprint: `POST /api/v1/orders/batch ${JSON.stringify(wanted)}`,
     });
-    return batchItem(index, { ...answer, body: shown(deps, answer) }, isReplay);
+    const { answer, isReplay } = placed;
+    return batchItem(index, { ...answer, body: shown(deps, placed) }, isReplay);
   } catch (error) {
     // A refusal of one order is no reason to leave the others without an answer.
     if (!(error instanceof ProblemError)) {

@@ -18,13 +18,10 @@ export function spelled({ accountId, mode, externalId }: ExternalId): string {
   return `${accountId}:${mode}:${externalId}`;
 }
 
-/** The orders that stand under these ids of their accounts. */
-export async function findExternalIds(
-  sql: Queryable,
-  ids: readonly ExternalId[],
-): Promise<KnownOrder[]> {
-  if (ids.length === 0) return [];
-  return await sql<KnownOrder[]>`
+/** Reads which orders stand under these ids of their accounts; undefined where there is no id. */
+export function knownOrders(sql: Queryable, ids: readonly ExternalId[]) {
+  if (ids.length === 0) return undefined;
+  return sql<KnownOrder[]>`
     select known.account_id, known.mode, known.external_id, known.order_id, known.request_hash
     from unnest(${ids.map(({ accountId }) => accountId)}::uuid[],
         ${ids.map(({ mode }) => mode)}::text[],

@@ -35,12 +35,9 @@ export interface OrderedItem extends PricedMenuItem {
   readonly merchantId: string;
 }
 
-/** Those of these items that exist: what baskets need of them. */
-export async function findOrderedItems(
-  sql: Queryable,
-  ids: readonly string[],
-): Promise<OrderedItem[]> {
-  return await sql<OrderedItem[]>`
+/** Reads those of these items that exist: what baskets need of them. */
+export function orderedItems(sql: Queryable, ids: readonly string[]) {
+  return sql<OrderedItem[]>`
     select id, merchant_id, name, price_minor, available, option_groups
     from menu_items where id = any(${[...ids]}::uuid[])`;
 }

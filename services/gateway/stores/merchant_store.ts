@@ -44,17 +44,17 @@ export function merchantColumns(sql: Queryable) {
     m.open as takes_orders, m.paused_until, m.fleet, m.created_at, m.updated_at`;
 }
 
-/** Those of these merchants that were not archived. */
-export async function findMerchants(sql: Queryable, ids: readonly string[]): Promise<Merchant[]> {
-  const rows = await sql<MerchantRow[]>`
+/** Reads those of these merchants that were not archived; `merchantOf` makes merchants of them. */
+export function merchantRows(sql: Queryable, ids: readonly string[]) {
+  return sql<MerchantRow[]>`
     select ${merchantColumns(sql)} from merchants m join regions r on r.id = m.region
     where m.id = any(${[...ids]}::uuid[]) and m.archived_at is null`;
-  return rows.map(merchantOf);
 }
 
 /** A merchant that was not archived. */
 export async function findMerchant(sql: Queryable, id: string): Promise<Merchant | undefined> {
-  return (await findMerchants(sql, [id]))[0];
+  const [row] = await merchantRows(sql, [id]);
+  return row === undefined ? undefined : merchantOf(row);
 }
 
 const MAX_OWN = 1_000;

@@ -47,13 +47,12 @@ export async function insertQuote(
   return row;
 }
 
-/** Those of these quotes that exist; whose they are stands in them. */
-export async function findQuotes(sql: Queryable, ids: readonly string[]): Promise<Quote[]> {
-  const rows = await sql<(Omit<Quote, "parts"> & { priceParts: readonly PricePart[] })[]>`
-    select id, account_id, region, request, items, price_parts, currency, distance_m, driving_s,
-      created_at, valid_until, valid_until <= clock_timestamp() as is_expired, order_id
+/** Reads those of these quotes that exist; whose they are stands in them. */
+export function quotesOf(sql: Queryable, ids: readonly string[]) {
+  return sql<Quote[]>`
+    select id, account_id, region, request, items, price_parts as parts, currency, distance_m,
+      driving_s, created_at, valid_until, valid_until <= clock_timestamp() as is_expired, order_id
     from quotes where id = any(${[...ids]}::uuid[])`;
-  return rows.map(({ priceParts, ...quote }) => ({ ...quote, parts: priceParts }));
 }
 
 /** What decides whether a quote may still be used. */

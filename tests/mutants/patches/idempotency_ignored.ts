@@ -6,8 +6,8 @@ export const mutant: Mutant = {
   edits: [
     {
       file: "services/gateway/idempotency.ts",
-      find: "  return new Map(rows.map((row) => [spelledKey(row), row]));",
-      replace: "  return new Map(rows.slice(0, 0).map((row) => [spelledKey(row), row]));",
+      find: "  if (requests.length === 0) return undefined;",
+      replace: "  if (requests.length >= 0) return undefined;",
     },
   ],
   detector: QUIET,
