@@ -1,53 +1,30 @@
 import type { Script } from "shared/redis/script.ts";
 import {
-  COURIER_TTL_S,
   FIX_BURST,
   FIX_INTERVAL_MS,
   HIDDEN_AFTER_MS,
+  JUMP_SLACK_M,
   MAX_WINDOW_FIXES,
   REORDER_WINDOW_MS,
   RETURN_AFTER_MS,
 } from "./cleaning.ts";
-import { NOW, STATE_LUA } from "./courier_state.ts";
+import { NOW, SQUARE_METRES_PER_UNIT, STATE_LUA } from "./courier_state.ts";
 
-const HOUR_MS = 3_600_000;
+/** A UUID as text. */
+export const ID_CHARS = 36;
+/** See `geoScoreOf`. */
+export const SCORE_CHARS = 17;
+const WHO_CHARS = ID_CHARS + SCORE_CHARS;
 
-/**
- * Applies what was heard of couriers, and appends it to the positions stream as one entry.
- *
- * Guarantees
- * - A fix never changes a status; a courier enters the geo set only while its status is available
- *   and it is fresh; what is answered as kept is written.
- * - The fixes of a courier are judged in the order of their recordedAt, whatever the order in which
- *   they arrive: one that is at most `REORDER_WINDOW_MS` older than the newest takes its place, and
- *   those after it are judged again. So any permutation and repetition ends in the same state.
- * - At most one fix a second is taken of a courier, and `FIX_BURST` at once (GCRA: one time for
- *   each courier; ITU-T I.371 annex A). What is refused for this changes nothing.
- * - A recordedAt in the future counts as now (phones' clocks run ahead); between two such fixes the
- *   phone's own clock decides, and a clock that is set right is believed again at once.
- *
- * KEYS 1 geo, 2 seen, 3 positions stream, 4.. the courier hash of each group
- * ARGV 1 most entries of the stream, 2 where the id begins in a courier's key,
- *   3 for each group: count of fixes and speed bound (cm/s), then its records by recordedAt,
- *   4.. for each group its fixes as text; empty for a heartbeat
- * Returns the letters (FIX_LETTERS) of all fixes, `h` for a heartbeat that was heard; and a list of
- * group, ms: when one that was limited may send its next fix. Or the text `full`, and then nothing
- * was written: a consumer of the stream is stuck, and unread fixes are not pushed out.
- */
-export const APPLY_FIXES: Script = {
-  name: "apply_fixes",
-  lua: `${NOW}
-${STATE_LUA}
-
-if redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[1]) then return 'full' end
-
+/** A courier's fixes one by one: what is believed, the window, and what becomes of each. */
+const APPLY_LUA = `
 -- One courier's fixes while they are applied.
-local window, trusted, suspect, tip, tip_suspect, tip_at, tip_lat, tip_lon, newest, speed, said
+local window, trusted, suspect, tip, tip_suspect, tip_at, tip_lat, tip_lon, newest, speed, ahead
 -- What was appended to the window and is not in its text yet.
 local tail, tail_count
--- Whether all of them are kept, one of them is where the courier is now, and others had to be judged
--- again: what the stream is told follows from it.
-local all_kept, believes, rejudged
+-- Whether one of them is where the courier is now, and others had to be judged again: what the
+-- stream is told follows from it.
+local believes, rejudged
 
 local function fields_of(record)
   return unpack_struct(RECORD .. 'I2I2', record)
@@ -67,6 +44,13 @@ end
 local function take_tip(record, suspected)
   tip, tip_suspect = record, suspected
   tip_at, tip_lat, tip_lon = unpack_struct('<di4i4', record)
+end
+
+local function open(state, at)
+  suspect, trusted, window = fixes_of(state, at)
+  tail, tail_count, believes, rejudged = {}, 0, false, false
+  take_tip(tip_of(window, trusted, suspect))
+  newest = #window > 0 and unpack_struct('<d', window, #window - REC) or 0
 end
 
 local function append(record, at, lat, lon, accuracy)
@@ -115,15 +99,12 @@ local function insert(record, at)
     if earlier_at < at then break end
     if earlier_at == at then
       local order = compare(earlier, record)
-      if order == 0 then
-        all_kept = false
-        return 'd'
-      end
+      if order == 0 then return 'd' end
       if order < 0 then break end
     end
     place = place - JUDGED
   end
-  window = sub(window, 1, place) .. record .. '\\0' .. sub(window, place + 1)
+  window = sub(window, 1, place) .. record .. OUTCOME[KEPT] .. sub(window, place + 1)
   judge_all()
   return 'l'
 end
@@ -131,18 +112,12 @@ end
 local function apply(record)
   local at, lat, lon, accuracy = unpack_struct(RECORD, record)
   if at > now then
-    if at <= said then
-      all_kept = false
-      return at == said and 'D' or 'S'
-    end
-    said = at
+    if at <= ahead then return at == ahead and 'D' or 'S' end
+    ahead = at
     return string.upper(append(pack('<d', now) .. sub(record, 9), now, lat, lon, accuracy))
   end
   if at > newest then return append(record, at, lat, lon, accuracy) end
-  if at < newest - ${REORDER_WINDOW_MS} then
-    all_kept = false
-    return 's'
-  end
+  if at < newest - ${REORDER_WINDOW_MS} then return 's' end
   return insert(record, at)
 end
 
@@ -151,7 +126,6 @@ local function fold()
   flatten()
   local cut, most = 0, #window - JUDGED * ${MAX_WINDOW_FIXES}
   local oldest = newest - ${REORDER_WINDOW_MS}
-  -- Nearly always nothing or one.
   while cut < #window and (cut < most or unpack_struct('<d', window, cut + 1) < oldest) do
     cut = cut + JUDGED
   end
@@ -160,105 +134,181 @@ local function fold()
   window = sub(window, cut + 1)
 end
 
-local function place_of(record)
-  local at, lat, lon = unpack_struct('<di4i4', record)
-  return at, lat / 1e7, lon / 1e7
-end
+-- Where the courier is now, for readers of the stream whom the fixes do not tell it.
+local function place_text()
+  if tip == NONE or believes and not rejudged then return '' end
+  return string.format('@%.0f,%.7f,%.7f', tip_at, tip_lat / 1e7, tip_lon / 1e7)
+end`;
 
--- What readers of the stream are told of one courier.
-local function element(id, status, version, back, text, letters)
-  local kept, letters_kept = text, letters
-  if not all_kept then
-    local pieces, at = {}, 0
-    for piece in string.gmatch(text, '%b[]') do
-      at = at + 1
-      if string.find(sub(letters, at, at), '[alwjALWJ]') then pieces[#pieces + 1] = piece end
-    end
-    kept, letters_kept = table.concat(pieces, ','), string.gsub(letters, '[^alwjALWJ]', '')
+/**
+ * The same in one step for what nearly all calls bring: fixes that follow on one another and on the
+ * newest one, which is believed. Then only the first and the last of them need be looked at, and the
+ * bytes of all go into the window as they are.
+ */
+const EXTEND_LUA = `
+-- The end of the new state in three parts; nothing where each fix has to be looked at.
+local function extend(state, at, groups, first, taken)
+  local size, window_at = #state, at + 2 * JUDGED
+  local first_at, lat, lon = unpack_struct('<di4i4', groups, first)
+  local last = first + (taken - 1) * JUDGED
+  local newest_at = first_at
+  if taken > 1 then newest_at = unpack_struct('<d', groups, last) end
+  if newest_at > now then return end
+  -- Without a window nothing was ever believed or suspected.
+  if window_at <= size then
+    local tip_at, tip_lat, tip_lon, outcome = unpack_struct('<di4i4xxxxxxB', state, size - REC)
+    if outcome ~= BELIEVED or first_at <= tip_at then return end
+    local d_lat, d_lon = lat - tip_lat, lon - tip_lon
+    local reach = speed * (first_at - tip_at) / 1000 + ${JUMP_SLACK_M}
+    if (d_lat * d_lat + d_lon * d_lon) * ${SQUARE_METRES_PER_UNIT} > reach * reach
+      and not agrees(tip_at, tip_lat, tip_lon, first_at, lat, lon, speed) then return end
   end
-  local where = ''
-  if tip ~= NONE and (rejudged or not believes) then
-    where = string.format(',"t":[%.0f,%.7f,%.7f]', place_of(tip))
+  local had = (size - window_at + 1) / JUDGED
+  local cut, oldest = had + taken - ${MAX_WINDOW_FIXES}, newest_at - ${REORDER_WINDOW_MS}
+  if cut < 0 then cut = 0 end
+  while true do
+    local at_cut
+    if cut < had then at_cut = unpack_struct('<d', state, window_at + cut * JUDGED)
+    else at_cut = unpack_struct('<d', groups, first + (cut - had) * JUDGED) end
+    if at_cut >= oldest then break end
+    cut = cut + 1
   end
-  return '{"c":"' .. id .. '","s":"' .. status .. '","v":' .. version
-    .. (back > 0 and ',"r":1,"f":[' or ',"r":0,"f":[') .. kept .. '],"k":"' .. letters_kept .. '"'
-    .. where .. '}'
-end
+  if cut == 0 then return '', sub(state, at), sub(groups, first, last + REC) end
+  if cut > had then return NONE, sub(groups, first + (cut - had - 1) * JUDGED, last + REC), '' end
+  local believed = window_at + (cut - 1) * JUDGED
+  if byte(state, believed + REC) ~= BELIEVED then return end
+  return NONE, sub(state, believed), sub(groups, first, last + REC)
+end`;
 
-local answers, limits, elements = {}, {}, {}
-local placed, hidden, seen = {}, {}, {}
-local heard_count, placed_count = 0, 0
+/**
+ * Applies what was heard of couriers, and appends it to the positions stream as one entry.
+ *
+ * Guarantees
+ * - A fix never changes a status; a courier enters the geo set only while its status is available
+ *   and it is fresh; what is answered as kept is written.
+ * - The fixes of a courier are judged in the order of their recordedAt, whatever the order in which
+ *   they arrive: one that is at most `REORDER_WINDOW_MS` older than the newest takes its place, and
+ *   those after it are judged again. So any permutation and repetition ends in the same state.
+ * - At most one fix a second is taken of a courier, and `FIX_BURST` at once (GCRA: one time for
+ *   each courier; ITU-T I.371 annex A). What is refused for this changes nothing.
+ * - A recordedAt in the future counts as now (phones' clocks run ahead); between two such fixes the
+ *   phone's own clock decides, and a clock that is set right is believed again at once.
+ *
+ * However many couriers, Redis is called at most nine times: what a script calls costs it more than
+ * what it computes (ADR 0023).
+ *
+ * KEYS 1 geo, 2 seen, 3 positions stream, 4 couriers
+ * ARGV 1 most entries of the stream, 2 for each group its courier's id and the geo score of its
+ *   newest fix (36 and 17 characters), 3 for each group: count of fixes, speed bound (cm/s), whether
+ *   each fix surely follows on the one before (1), then its records by recordedAt, each with a 1
+ *   behind it; none for a heartbeat, 4 what the stream is to have of all of them
+ * Returns the letters (FIX_LETTERS) of all fixes, `h` for a heartbeat that was heard; and a list of
+ * group, ms: when one that was limited may send its next fix. Or the text `full`, and then nothing
+ * was written: a consumer of the stream is stuck, and unread fixes are not pushed out.
+ */
+export const APPLY_FIXES: Script = {
+  name: "apply_fixes",
+  lua: `${NOW}
+${STATE_LUA}
+if redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[1]) then return 'full' end
+${APPLY_LUA}
+${EXTEND_LUA}
+
 local call, rep = redis.call, string.rep
-local id_at, groups, cursor = tonumber(ARGV[2]), ARGV[3], 1
+local who, groups, cursor, ids = ARGV[2], ARGV[3], 1, {}
+for at = 1, #who, ${WHO_CHARS} do ids[#ids + 1] = sub(who, at, at + ${ID_CHARS - 1}) end
+local states = call('HMGET', KEYS[4], unpack(ids))
+-- What was written by id: a courier may come twice, and what comes second follows on the first.
+local written, changed, changed_count = {}, {}, 0
+local answers, limits, marks = {}, {}, {}
+local scored, placed, hidden, seen = {}, {}, {}, {}
 local now_text = string.format('%.0f', now)
 
-for group = 1, #KEYS - 3 do
-  local key, text = KEYS[group + 3], ARGV[group + 3]
-  local count
-  count, speed, cursor = unpack_struct('<I2I4', groups, cursor)
+local function apply_each(first, taken)
+  local letters = {}
+  for point = 1, taken do
+    local from = first + (point - 1) * JUDGED
+    letters[point] = apply(sub(groups, from, from + REC - 1))
+  end
+  fold()
+  return table.concat(letters)
+end
+
+for group = 1, #ids do
+  local id = ids[group]
+  local earlier, count, follows = written[id]
+  local state = earlier or states[group]
+  count, speed, follows, cursor = unpack_struct('<I2I4B', groups, cursor)
   speed = speed / 100
   local first = cursor
-  cursor = cursor + count * REC
+  cursor = cursor + count * JUDGED
   local points = count == 0 and 1 or count
-  local row = call('HMGET', key, 'status', 'version', 'state')
-  local status = row[1]
-  if not status then answers[group] = rep('u', points)
-  elseif status == 'offline' then answers[group] = rep('o', points)
+  local heard, tat, back, said, status, version, at
+  if state then heard, tat, ahead, back, said, status, version, at = unpack_struct(HEAD, state) end
+  local letters, mark
+  if not state then letters = rep('u', points)
+  elseif status == OFFLINE then letters = rep('o', points)
   else
-    local heard, tat, back
-    heard, tat, said, back, trusted, suspect, window = read_state(row[3])
-    tail, tail_count = {}, 0
-    take_tip(tip_of(window, trusted, suspect))
-    all_kept, believes, rejudged = true, false, false
-    newest = #window > 0 and unpack_struct('<d', window, #window - REC) or 0
-    local letters = {}
     if tat < now then tat = now end
-    local room = floor((now + ${FIX_BURST * FIX_INTERVAL_MS} - tat) / ${FIX_INTERVAL_MS})
-    local taken = room < points and room or points
-    tat = tat + taken * ${FIX_INTERVAL_MS}
-    if taken < points then
+    local spare, taken = now + ${FIX_BURST * FIX_INTERVAL_MS} - tat, points
+    if spare < points * ${FIX_INTERVAL_MS} then
+      taken = spare < 0 and 0 or floor(spare / ${FIX_INTERVAL_MS})
       limits[#limits + 1] = group
-      limits[#limits + 1] = tat + ${FIX_INTERVAL_MS} - now - ${FIX_BURST * FIX_INTERVAL_MS}
-      for point = taken + 1, points do letters[point] = 'x' end
-      all_kept = false
+      limits[#limits + 1] = (taken + 1) * ${FIX_INTERVAL_MS} - spare
     end
-    if count == 0 then letters[1] = letters[1] or 'h'
-    else
-      for point = 1, taken do
-        local at = first + (point - 1) * REC
-        letters[point] = apply(sub(groups, at, at + REC - 1))
-      end
-    end
-    answers[group] = points == 1 and letters[1] or table.concat(letters)
+    tat = tat + taken * ${FIX_INTERVAL_MS}
+    letters = ''
     if taken > 0 then
-      fold()
-      local id = sub(key, id_at)
+      local part, rest, fresh
+      local where = ''
+      if follows == 1 then part, rest, fresh = extend(state, at, groups, first, taken) end
+      local is_plain = part ~= nil
+      if is_plain then letters = taken == 1 and 'a' or rep('a', taken)
+      else
+        open(state, at)
+        letters = count == 0 and 'h' or apply_each(first, taken)
+        part, rest, fresh, where = suspect, trusted, window, place_text()
+      end
       if heard > 0 and now - heard > ${HIDDEN_AFTER_MS} then back = now
       elseif back > 0 and now - back >= ${RETURN_AFTER_MS} then back = 0 end
-      if floor(heard / ${HOUR_MS}) < floor(now / ${HOUR_MS}) then
-        call('EXPIRE', key, ${COURIER_TTL_S})
-      end
-      call('HSET', key, 'state', pack('<dddd', now, tat, said, back) .. trusted .. suspect .. window)
-      heard_count = heard_count + 1
-      seen[2 * heard_count - 1], seen[2 * heard_count] = now_text, id
+      state = head(now, tat, ahead, back, said, status, version) .. part .. rest .. fresh
+      written[id] = state
+      changed_count = changed_count + 2
+      changed[changed_count - 1], changed[changed_count] = id, state
+      seen[changed_count - 1], seen[changed_count] = now_text, id
       if back > 0 then hidden[#hidden + 1] = id
-      elseif status == 'available' and tip ~= NONE then
-        placed[placed_count + 1], placed[placed_count + 2] = tip_lon / 1e7, tip_lat / 1e7
-        placed[placed_count + 3], placed_count = id, placed_count + 3
+      elseif status == AVAILABLE then
+        -- The score is that of the newest fix of the group. What has one is placed first.
+        if is_plain and taken == count and not earlier then
+          local score_at = (group - 1) * ${WHO_CHARS} + ${ID_CHARS + 1}
+          scored[#scored + 1] = sub(who, score_at, score_at + ${SCORE_CHARS - 1})
+          scored[#scored + 1] = id
+        else
+          if is_plain then take_tip(sub(state, -JUDGED), NONE) end
+          if tip ~= NONE then
+            local count = #placed
+            placed[count + 1], placed[count + 2] = tip_lon / 1e7, tip_lat / 1e7
+            placed[count + 3] = id
+          end
+        end
       end
-      elements[heard_count] = element(id, status, row[2], back, text,
-        count == 0 and '' or answers[group])
+      mark = LETTER[status] .. version .. (back > 0 and 'r:' or ':')
+      mark = mark .. letters .. (taken < points and rep('x', points - taken) or '') .. where
     end
+    if taken < points then letters = letters .. rep('x', points - taken) end
   end
+  answers[group], marks[group] = letters, mark or '-'
 end
 
 -- At most 400 couriers a call: far below what Lua can pass at once.
-if #placed > 0 then redis.call('GEOADD', KEYS[1], unpack(placed)) end
-if #hidden > 0 then redis.call('ZREM', KEYS[1], unpack(hidden)) end
-if #seen > 0 then redis.call('ZADD', KEYS[2], unpack(seen)) end
-if #elements > 0 then
-  redis.call('XADD', KEYS[3], '*', 'at', now_text, 'couriers',
-    '[' .. table.concat(elements, ',') .. ']')
+if changed_count > 0 then
+  call('HSET', KEYS[4], unpack(changed))
+  call('ZADD', KEYS[2], unpack(seen))
+  if #scored > 0 then call('ZADD', KEYS[1], unpack(scored)) end
+  if #placed > 0 then call('GEOADD', KEYS[1], unpack(placed)) end
+  if #hidden > 0 then call('ZREM', KEYS[1], unpack(hidden)) end
+  call('XADD', KEYS[3], '*', 'marks', now_text .. ' ' .. table.concat(marks, ' '),
+    'heard', ARGV[4])
 end
 return { table.concat(answers), limits }`,
 };

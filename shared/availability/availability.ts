@@ -2,10 +2,11 @@ import type { Redis } from "shared/redis/connect.ts";
 import type { Partition, RedisKeys } from "shared/redis/keys.ts";
 import { runScript } from "shared/redis/script.ts";
 import type { CourierStatus } from "shared/orders/rows.ts";
-import { APPLY_FIXES } from "./apply_fixes.ts";
-import { type CourierState, readCourierState } from "./courier_state.ts";
+import { APPLY_FIXES, ID_CHARS, SCORE_CHARS } from "./apply_fixes.ts";
+import { MAX_ACCURACY_M } from "./cleaning.ts";
+import { type CourierState, readCourierState, surelyAgrees } from "./courier_state.ts";
 import { type Fix, FIX_LETTERS, type FixCode } from "./fix.ts";
-import { RECORD_BYTES, textOfFix, writeRecord } from "./fix_record.ts";
+import { geoScoreOf, JUDGED_BYTES, RECORD_BYTES, textOfFix, writeRecord } from "./fix_record.ts";
 import {
   APPLY_STATUS,
   FORGET_COURIER,
@@ -48,67 +49,79 @@ const MAX_LOADED = 200;
 const MAX_WATCHED = 1_000;
 /** Entries of up to 200 fixes that no consumer has read yet; then ingest answers 503. */
 export const MAX_POSITION_ENTRIES = 100_000;
-/** Bytes before each courier's records: how many, and its speed bound. */
-const GROUP_BYTES = 6;
+/** Bytes before each courier's records: how many, its speed bound, and whether they follow. */
+const GROUP_BYTES = 7;
+const NO_SCORE = "0".repeat(SCORE_CHARS);
+/** Every 5 s, so that a million are looked at in a day. */
+const SCANNED_AT_ONCE = 200;
 
 /** The availability index of one partition. See the scripts for the guarantees. */
 export class Availability {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
   readonly #partition: Partition;
+  /** Geo, seen and couriers. */
+  readonly #courierKeys: readonly string[];
+  readonly #fixKeys: readonly string[];
+  /** Where the sweep goes on looking for couriers to forget. */
+  #scanned = "0";
 
   constructor(redis: Redis, keys: RedisKeys, partition: Partition) {
     this.#redis = redis;
     this.#keys = keys;
     this.#partition = partition;
+    const [geo, seen] = [keys.couriersGeo(partition), keys.couriersSeen(partition)];
+    const couriers = keys.couriers(partition);
+    this.#courierKeys = [geo, seen, couriers];
+    this.#fixKeys = [geo, seen, keys.positions(partition), couriers];
   }
 
-  /** Applies what was heard, in the given order and in one step; one answer for each. */
+  /**
+   * Applies what was heard, in the given order and in one step; one answer for each.
+   *
+   * @throws RangeError for an id that is no UUID.
+   */
   async applyHeard(groups: readonly Heard[]): Promise<HeardAnswer[]> {
-    const keys = [
-      this.#keys.couriersGeo(this.#partition),
-      this.#keys.couriersSeen(this.#partition),
-      this.#keys.positions(this.#partition),
-    ];
-    const idAt = this.#keys.courier(this.#partition, "").length + 1;
-    const texts: string[] = [];
     const orders: (readonly number[] | undefined)[] = [];
     const { records, view } = allocate(groups.reduce(bytesWith, 0));
     let offset = 0;
+    let who = "";
+    let heard = "";
     for (const { courierId, maxSpeedMps, fixes } of groups) {
+      if (courierId.length !== ID_CHARS) throw new RangeError(`${courierId} is no courier's id`);
       const order = orderByTime(fixes);
       const sorted = order === undefined ? fixes : order.flatMap((at) => fixes[at] ?? []);
-      keys.push(this.#keys.courier(this.#partition, courierId));
-      texts.push(sorted.length === 1 ? textOfFix(sorted[0] as Fix) : sorted.map(textOfFix).join());
       orders.push(order);
+      const newest = sorted.at(-1);
+      who += courierId + (newest === undefined ? NO_SCORE : geoScoreOf(newest));
+      heard += heard === "" ? `["${courierId}"` : `,["${courierId}"`;
+      const speedCmps = Math.round(maxSpeedMps * 100);
       view.setUint16(offset, sorted.length, true);
-      view.setUint32(offset + 2, Math.round(maxSpeedMps * 100), true);
+      view.setUint32(offset + 2, speedCmps, true);
+      view.setUint8(offset + 6, surelyFollow(sorted, speedCmps / 100) ? 1 : 0);
       offset += GROUP_BYTES;
       for (const fix of sorted) {
-        writeRecord(view, offset, fix);
-        offset += RECORD_BYTES;
+        heard += `,${textOfFix(fix)}`;
+        writeBelieved(view, offset, fix);
+        offset += JUDGED_BYTES;
       }
+      heard += "]";
     }
-    const args = [MAX_POSITION_ENTRIES, idAt, records, ...texts];
-    const reply = await runScript(this.#redis, APPLY_FIXES, keys, args);
+    const args = [MAX_POSITION_ENTRIES, who, records, `[${heard}]`];
+    const reply = await runScript(this.#redis, APPLY_FIXES, this.#fixKeys, args);
     return readAnswers(reply, groups, orders);
   }
 
   /** Applies a status with its version; false when a newer one was applied before. */
   async applyStatus(courierId: string, status: CourierStatus, version: number): Promise<boolean> {
-    const keys = [
-      this.#keys.couriersGeo(this.#partition),
-      this.#keys.couriersSeen(this.#partition),
-      this.#keys.courier(this.#partition, courierId),
-    ];
-    const args = [courierId, status, version];
-    return await runScript(this.#redis, APPLY_STATUS, keys, args) === "applied";
+    const args = [courierId, status.charAt(0), version];
+    return await runScript(this.#redis, APPLY_STATUS, this.#courierKeys, args) === "applied";
   }
 
   /** Gives a courier that Redis knows nothing of its last place; it is stale until it is heard. */
   async restoreFix(courierId: string, fix: Fix): Promise<boolean> {
-    const key = this.#keys.courier(this.#partition, courierId);
-    return await runScript(this.#redis, RESTORE_FIX, [key], [recordOf(fix)]) === 1;
+    const keys = [this.#keys.couriers(this.#partition)];
+    return await runScript(this.#redis, RESTORE_FIX, keys, [courierId, believed(fix)]) === 1;
   }
 
   /**
@@ -117,46 +130,39 @@ export class Availability {
    */
   async load(couriers: readonly KnownCourier[]): Promise<void> {
     for (let start = 0; start < couriers.length; start += MAX_LOADED) {
-      const some = couriers.slice(start, start + MAX_LOADED);
-      const keys = [
-        this.#keys.couriersGeo(this.#partition),
-        this.#keys.couriersSeen(this.#partition),
-        ...some.map(({ id }) => this.#keys.courier(this.#partition, id)),
-      ];
-      const idAt = this.#keys.courier(this.#partition, "").length + 1;
-      const args = some.flatMap(({ status, version, lastFix }) => [
-        status,
-        version,
-        lastFix === undefined ? "" : recordOf(lastFix),
-      ]);
-      await runScript(this.#redis, LOAD_COURIERS, keys, [idAt, ...args]);
+      const args = couriers.slice(start, start + MAX_LOADED).flatMap((
+        { id, status, version, lastFix },
+      ) => [id, status.charAt(0), version, lastFix === undefined ? "" : believed(lastFix)]);
+      await runScript(this.#redis, LOAD_COURIERS, this.#courierKeys, args);
     }
   }
 
-  /** What Redis has of a courier; undefined before it was first heard. */
+  /** What Redis has of a courier; undefined for one it does not know. */
   async find(courierId: string): Promise<CourierState | undefined> {
-    const key = this.#keys.courier(this.#partition, courierId);
-    const state = await this.#redis.hgetBuffer(key, "state");
+    const state = await this.#redis.hgetBuffer(this.#keys.couriers(this.#partition), courierId);
     return state === null ? undefined : readCourierState(state);
   }
 
-  /** Hides silent couriers; returns those to take offline in Postgres (at most 500). */
+  /**
+   * Hides silent couriers; returns those to take offline in Postgres (at most 500). Call by call it
+   * also comes round to all couriers, and forgets those who were last heard long ago.
+   */
   async sweepSilent(): Promise<string[]> {
-    const keys = [
-      this.#keys.couriersGeo(this.#partition),
-      this.#keys.couriersSeen(this.#partition),
-    ];
-    return await runScript(this.#redis, SWEEP_SILENT, keys, [MAX_SWEPT]) as string[];
+    const args = [MAX_SWEPT, this.#scanned, SCANNED_AT_ONCE];
+    // Written by our own script.
+    const [silent, scanned] = await runScript(
+      this.#redis,
+      SWEEP_SILENT,
+      this.#courierKeys,
+      args,
+    ) as [string[], string];
+    this.#scanned = scanned;
+    return silent;
   }
 
   /** Forgets a courier that Postgres does not know. */
   async forget(courierId: string): Promise<void> {
-    const keys = [
-      this.#keys.couriersGeo(this.#partition),
-      this.#keys.couriersSeen(this.#partition),
-      this.#keys.courier(this.#partition, courierId),
-    ];
-    await runScript(this.#redis, FORGET_COURIER, keys, [courierId]);
+    await runScript(this.#redis, FORGET_COURIER, this.#courierKeys, [courierId]);
   }
 
   /** Starts the silence clock of couriers on shift that Redis does not know. */
@@ -169,10 +175,34 @@ export class Availability {
   }
 }
 
-function recordOf(fix: Fix): Buffer {
-  const { records, view } = allocate(RECORD_BYTES);
-  writeRecord(view, 0, fix);
+/** A fix as the state has one that is believed. */
+function believed(fix: Fix): Buffer {
+  const { records, view } = allocate(JUDGED_BYTES);
+  writeBelieved(view, 0, fix);
   return records;
+}
+
+function writeBelieved(view: DataView, offset: number, fix: Fix): void {
+  writeRecord(view, offset, fix);
+  view.setUint8(offset + RECORD_BYTES, 1);
+}
+
+/**
+ * Whether each of the fixes is good enough and surely follows on the one before it, so that all of
+ * them are believed where the first one is.
+ */
+function surelyFollow(fixes: readonly Fix[], maxSpeedMps: number): boolean {
+  let before: Fix | undefined;
+  for (const fix of fixes) {
+    // As the script has it: what is worse than a bound by less than a record tells is judged there.
+    if (fix.accuracyM !== undefined && fix.accuracyM > MAX_ACCURACY_M) return false;
+    if (before !== undefined) {
+      if (fix.recordedAtMs <= before.recordedAtMs) return false;
+      if (!surelyAgrees(before, fix, maxSpeedMps)) return false;
+    }
+    before = fix;
+  }
+  return before !== undefined;
 }
 
 /** Bytes to send, and a view to write them through: three times as fast as the buffer's methods. */
@@ -182,7 +212,7 @@ function allocate(length: number): { records: Buffer; view: DataView } {
 }
 
 function bytesWith(sum: number, { fixes }: Heard): number {
-  return sum + GROUP_BYTES + fixes.length * RECORD_BYTES;
+  return sum + GROUP_BYTES + fixes.length * JUDGED_BYTES;
 }
 
 /** The indexes of the fixes by their time; undefined where they are in order already. */
@@ -217,10 +247,13 @@ function readAnswers(
     const own = letters.slice(start, start + count);
     start += count;
     const retryAfterMs = waits.get(group);
-    const answer = readLetters(own, orders[group]);
+    const answer = own === "a" ? ACCEPTED : readLetters(own, orders[group]);
     return retryAfterMs === undefined ? answer : { ...answer, retryAfterMs };
   });
 }
+
+/** What nearly everybody is answered. */
+const ACCEPTED: HeardAnswer = { codes: ["accepted"], clamped: 0 };
 
 function readLetters(letters: string, order: readonly number[] | undefined): HeardAnswer {
   const codes: FixCode[] = [];

@@ -1,36 +1,52 @@
 /**
- * The `state` field of a courier's hash, which only the scripts write: what was heard, the limiter,
- * and the fixes of the reorder window in the order of their recordedAt.
+ * What Redis knows of a courier: one value in the partition's hash of couriers, which only the
+ * scripts write. One value, because each look into Redis for another field or key costs a script
+ * more than what it does with it.
  *
- * | at | bytes   | what                                                                    |
- * | -- | ------- | ----------------------------------------------------------------------- |
- * | 0  | 8       | heard last, Redis's clock, ms                                           |
- * | 8  | 8       | limiter: theoretical arrival time of the next fix, ms                   |
- * | 16 | 8       | newest recordedAt that was ahead of Redis's clock, as the phone said it |
- * | 24 | 8       | back since, ms, while it comes back after silence; else 0               |
- * | 32 | 23      | newest fix believed before the window; zeros: none                      |
- * | 55 | 23      | suspect since then; zeros: none                                         |
- * | 78 | 23 each | fixes of the window                                                     |
+ * | at       | bytes   | what                                                                    |
+ * | -------- | ------- | ----------------------------------------------------------------------- |
+ * | 0        | 8       | heard last, Redis's clock, ms; 0: never                                 |
+ * | 8        | 8       | limiter: theoretical arrival time of the next fix, ms                   |
+ * | 16       | 8       | newest recordedAt that was ahead of Redis's clock, as the phone said it |
+ * | 24       | 8       | back since, ms, while it comes back after silence; else 0               |
+ * | 32       | 4       | when its status was last said, Redis's clock, s                         |
+ * | 36       | 1       | first letter of its status                                              |
+ * | 37       | 1 and n | the status's version, as decimal digits after their number              |
+ * | 38 and n | 23      | suspect since the next; zeros: none                                     |
+ * | 61 and n | 23      | newest fix believed before the window; zeros: none                      |
+ * | 84 and n | 23 each | fixes of the reorder window in the order of their recordedAt            |
  *
  * A fix is a record (fix_record.ts) and a byte for what came of it: 0 kept only, 1 believed,
  * 2 suspected of a jump. So what is true at the end of any part of the window is found without
- * judging it again.
+ * judging it again; and where the last fix that falls out of the window was believed, all that stands
+ * from it on is what is to be kept.
  */
+import { COURIER_STATUSES, type CourierStatus } from "shared/orders/rows.ts";
 import { JUMP_SLACK_M, MAX_ACCURACY_M } from "./cleaning.ts";
 import type { Fix } from "./fix.ts";
-import { readRecord, RECORD_BYTES } from "./fix_record.ts";
+import { JUDGED_BYTES, readRecord, RECORD_BYTES } from "./fix_record.ts";
 
-const JUDGED_BYTES = RECORD_BYTES + 1;
-const TRUSTED_AT = 32;
-const WINDOW_AT = TRUSTED_AT + 2 * JUDGED_BYTES;
+const STATUS_AT = 36;
+const DIGITS_AT = 37;
 const BELIEVED = 1;
 /** Metres of latitude in 1e-7 degree, on the mean radius of geo/point.ts. */
 const METRES_PER_UNIT = 0.0111195080;
 /** From 1e-7 degree to radians, and the half of it that makes a mean of a sum. */
 const HALF_RADIANS_PER_UNIT = Math.PI / 180 * 1e-7 / 2;
+/** A little more than it is, so that what is within by this is so by every way of rounding. */
+export const SQUARE_METRES_PER_UNIT = METRES_PER_UNIT ** 2 * (1 + 1e-6);
+
+const codeOf = (status: CourierStatus) => status.charCodeAt(0);
+const [AVAILABLE, OFFLINE] = [codeOf("available"), codeOf("offline")];
+/** Their letters differ, which a test holds. */
+const LETTERS_LUA = COURIER_STATUSES.map((status) => `[${codeOf(status)}] = '${status.charAt(0)}'`)
+  .join();
 
 /** What a reader may want to know of a courier's state. */
 export interface CourierState {
+  readonly status: CourierStatus;
+  readonly version: number;
+  /** 0 for never. */
   readonly heardAtMs: number;
   /** It was silent for long, and has not been heard for long enough since. */
   readonly isReturning: boolean;
@@ -38,13 +54,21 @@ export interface CourierState {
   readonly newest: Fix | undefined;
 }
 
-/** Reads the field. */
+/** Reads the value. */
 export function readCourierState(state: Buffer): CourierState {
-  const heard = { heardAtMs: state.readDoubleLE(0), isReturning: state.readDoubleLE(24) > 0 };
-  for (let at = state.length - JUDGED_BYTES; at >= WINDOW_AT; at -= JUDGED_BYTES) {
-    if (state[at + RECORD_BYTES] === BELIEVED) return { ...heard, newest: readRecord(state, at) };
+  const digitsFrom = DIGITS_AT + 1;
+  const suspectAt = digitsFrom + state.readUInt8(DIGITS_AT);
+  const facts = {
+    status: statusOfLetter(String.fromCharCode(state.readUInt8(STATUS_AT))),
+    version: Number(state.toString("latin1", digitsFrom, suspectAt)),
+    heardAtMs: state.readDoubleLE(0),
+    isReturning: state.readDoubleLE(24) > 0,
+  };
+  const trustedAt = suspectAt + JUDGED_BYTES;
+  for (let at = state.length - JUDGED_BYTES; at > trustedAt; at -= JUDGED_BYTES) {
+    if (state[at + RECORD_BYTES] === BELIEVED) return { ...facts, newest: readRecord(state, at) };
   }
-  return { ...heard, newest: readRecord(state, TRUSTED_AT) };
+  return { ...facts, newest: readRecord(state, trustedAt) };
 }
 
 /**
@@ -52,8 +76,31 @@ export function readCourierState(state: Buffer): CourierState {
  * newer than where the courier is: a fix that comes late can make a later one doubtful.
  */
 export function newestKeptMs(state: Buffer): number {
-  if (state.length > WINDOW_AT) return state.readDoubleLE(state.length - JUDGED_BYTES);
-  return Math.max(state.readDoubleLE(TRUSTED_AT), state.readDoubleLE(TRUSTED_AT + JUDGED_BYTES));
+  // The window has it; while nothing was heard, the place of the one believed before has zeros.
+  return state.readDoubleLE(state.length - JUDGED_BYTES);
+}
+
+const STATUSES: ReadonlyMap<string, CourierStatus> = new Map(
+  COURIER_STATUSES.map((status) => [status.charAt(0), status]),
+);
+
+/** The status that begins with the letter. @throws TypeError for none. */
+export function statusOfLetter(letter: string): CourierStatus {
+  const status = STATUSES.get(letter);
+  if (status === undefined) throw new TypeError(`no status of a courier begins with ${letter}`);
+  return status;
+}
+
+/**
+ * Whether a courier could surely have come from one fix to the next, as `agrees` below would say:
+ * without a cosine the way east is taken for longer than it is. False where that is to be asked.
+ */
+export function surelyAgrees(from: Fix, to: Fix, maxSpeedMps: number): boolean {
+  const lat = (to.lat - from.lat) * 1e7;
+  const lon = (to.lon - from.lon) * 1e7;
+  const reachM = maxSpeedMps * (to.recordedAtMs - from.recordedAtMs) / 1000 + JUMP_SLACK_M;
+  // Records have whole units and the script whole cm/s: a metre less makes up for that.
+  return reachM > 1 && (lat * lat + lon * lon) * SQUARE_METRES_PER_UNIT <= (reachM - 1) ** 2;
 }
 
 /** Lua shared by the scripts: Redis's clock in milliseconds. */
@@ -65,11 +112,19 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)`;
 export const STATE_LUA = `
 local REC, JUDGED, NONE = ${RECORD_BYTES}, ${JUDGED_BYTES}, string.rep('\\0', ${JUDGED_BYTES})
 local KEPT, BELIEVED, SUSPECT = 0, 1, 2
+local AVAILABLE, OFFLINE = ${AVAILABLE}, ${OFFLINE}
+local LETTER = { ${LETTERS_LUA} }
 local RECORD = '<di4i4I2'
+-- heard, limiter, newest ahead, back since, status said, status, digits of the version
+local HEAD = '<ddddI4BBc0'
 local pack, unpack_struct, sub, byte, char = struct.pack, struct.unpack, string.sub, string.byte,
   string.char
 local abs, cos, sqrt, floor = math.abs, math.cos, math.sqrt, math.floor
 local OUTCOME = { [0] = char(0), char(1), char(2) }
+
+local function head(heard, tat, ahead, back, said, status, version)
+  return pack(HEAD, heard, tat, ahead, back, said, status, #version, version)
+end
 
 -- What is believed and suspected at the end of a window (or of its beginning).
 local function tip_of(window, trusted, suspect)
@@ -82,11 +137,10 @@ local function tip_of(window, trusted, suspect)
   return trusted, found or suspect
 end
 
-local function read_state(state)
-  if not state then return 0, 0, 0, 0, NONE, NONE, '' end
-  local heard, tat, said, back = unpack_struct('<dddd', state)
-  return heard, tat, said, back, sub(state, 33, 32 + JUDGED), sub(state, 33 + JUDGED, 32 + 2 * JUDGED),
-    sub(state, 33 + 2 * JUDGED)
+-- What stands in a state from 'at' on: suspect, trusted, window.
+local function fixes_of(state, at)
+  return sub(state, at, at + REC), sub(state, at + JUDGED, at + JUDGED + REC),
+    sub(state, at + 2 * JUDGED)
 end
 
 -- Whether a courier could have come from one place to the other in the time (plane geometry: what

@@ -1,18 +1,24 @@
 /**
  * An entry of the positions stream: what one script call accepted.
  *
- * Field `at` is Redis's time of receipt in ms, `couriers` a JSON list with one element for each
- * courier heard:
+ * Field `heard` is a JSON list with an element for each courier heard, `[id, fix, ...]`, as ingest
+ * was told: a fix is `[recordedAtMs, lat, lon, accuracyM, headingDeg, speedMps]` (by the phone's
+ * clock; trailing members left out, `null` where not known); none for a heartbeat. Field `marks` is
+ * what the script said of it: words, of which the first is Redis's time of receipt in ms. Then one for
+ * each courier, `-` where nothing was kept, else
  *
- * - `c` id, `s` status and `v` version as the script saw them, `r` 1 while the courier comes back
- *   after silence and is not offered yet
- * - `f` the fixes kept, each `[recordedAtMs, lat, lon, accuracyM, headingDeg, speedMps]` (by the
- *   phone's clock; trailing members left out, `null` where not known); none after a heartbeat
- * - `k` one letter for each fix: see FIX_LETTERS
- * - `t` `[recordedAtMs, lat, lon]`: where the courier is now, where the fixes alone do not tell
+ * - a letter for its status and the status's version, as the script saw them
+ * - `r` while the courier comes back after silence and is not offered yet
+ * - `:` and one letter for each fix: see FIX_LETTERS
+ * - `@recordedAtMs,lat,lon`: where the courier is now, where the fixes alone do not tell
+ *
+ * So what ingest was told goes through the script unread. Entries of an earlier form have `at` and
+ * `couriers`: a list of objects with id `c`, status `s`, version `v`, `r` 0 or 1, the fixes that were
+ * kept `f`, their letters `k`, and the place `t`.
  */
 import type { CourierStatus } from "shared/orders/rows.ts";
-import { type Fix, FIX_LETTERS, type FixCode } from "./fix.ts";
+import { statusOfLetter } from "./courier_state.ts";
+import { type Fix, FIX_LETTERS, type FixCode, isKept } from "./fix.ts";
 
 /** One fix of a courier that was kept. */
 export interface StreamedFix {
@@ -50,7 +56,7 @@ type FixTuple = readonly [
   (number | null)?,
 ];
 
-/** As the script writes it. */
+/** As the script wrote it. */
 interface CourierElement {
   readonly c: string;
   readonly s: CourierStatus;
@@ -61,16 +67,59 @@ interface CourierElement {
   readonly t?: readonly [number, number, number];
 }
 
+type HeardElement = readonly [string, ...FixTuple[]];
+
 /** Reads an entry of the positions stream. @throws TypeError for what no script of ours wrote. */
 export function parseStreamedCouriers(
   fields: Readonly<Record<string, string>>,
 ): StreamedCourier[] {
+  const { marks, heard } = fields;
+  if (marks !== undefined && heard !== undefined) return readHeard(marks, heard);
   const receivedAtMs = Number(fields["at"]);
   const elements: unknown = JSON.parse(fields["couriers"] ?? "null");
   if (!Array.isArray(elements) || !Number.isFinite(receivedAtMs)) {
     throw new TypeError("an entry of positions must have a time and a list of couriers");
   }
   return (elements as CourierElement[]).map((element) => readElement(element, receivedAtMs));
+}
+
+function readHeard(marks: string, heard: string): StreamedCourier[] {
+  const words = marks.split(" ");
+  const elements: unknown = JSON.parse(heard);
+  const receivedAtMs = Number(words[0]);
+  if (!Array.isArray(elements) || words.length !== elements.length + 1) {
+    throw new TypeError("an entry of positions must have a mark for each courier");
+  }
+  const couriers: StreamedCourier[] = [];
+  for (const [index, element] of (elements as HeardElement[]).entries()) {
+    const word = words[index + 1] ?? "";
+    if (word !== "-") couriers.push(readMarked(element, word, receivedAtMs));
+  }
+  return couriers;
+}
+
+function readMarked(element: HeardElement, word: string, receivedAtMs: number): StreamedCourier {
+  const colon = word.indexOf(":");
+  const at = word.indexOf("@", colon);
+  const isReturning = word.charAt(colon - 1) === "r";
+  const fixes: StreamedFix[] = [];
+  for (let index = 1; index < element.length; index++) {
+    const fix = readFix(element[index] as FixTuple, word.charAt(colon + index), receivedAtMs);
+    if (isKept(fix.code)) fixes.push(fix);
+  }
+  const told = at === -1 ? undefined : word.slice(at + 1).split(",").map(Number);
+  const place = told === undefined
+    ? newestOf(fixes)
+    : { recordedAtMs: told[0] ?? 0, lat: told[1] ?? 0, lon: told[2] ?? 0 };
+  return {
+    courierId: element[0],
+    status: statusOfLetter(word.charAt(0)),
+    version: Number(word.slice(1, isReturning ? colon - 1 : colon)),
+    isReturning,
+    receivedAtMs,
+    fixes,
+    place,
+  };
 }
 
 function readElement(element: CourierElement, receivedAtMs: number): StreamedCourier {
@@ -84,7 +133,9 @@ function readElement(element: CourierElement, receivedAtMs: number): StreamedCou
     isReturning: element.r === 1,
     receivedAtMs,
     fixes,
-    place: placeOf(element, fixes),
+    place: element.t === undefined
+      ? newestOf(fixes)
+      : { recordedAtMs: element.t[0], lat: element.t[1], lon: element.t[2] },
   };
 }
 
@@ -107,11 +158,7 @@ function readFix(tuple: FixTuple, letter: string, receivedAtMs: number): Streame
   };
 }
 
-function placeOf(
-  { t }: CourierElement,
-  fixes: readonly StreamedFix[],
-): StreamedPlace | undefined {
-  if (t !== undefined) return { recordedAtMs: t[0], lat: t[1], lon: t[2] };
+function newestOf(fixes: readonly StreamedFix[]): StreamedPlace | undefined {
   const newest = fixes.findLast(({ code }) => code === "accepted");
   if (newest === undefined) return undefined;
   return { recordedAtMs: newest.recordedAtMs, lat: newest.fix.lat, lon: newest.fix.lon };

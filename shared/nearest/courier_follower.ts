@@ -12,7 +12,6 @@ import { readCourierState } from "shared/availability/courier_state.ts";
 import { parseStreamedCouriers } from "shared/availability/streamed_fixes.ts";
 import { pause, withTimeout } from "shared/clock/timeout.ts";
 import type { Log } from "shared/log/log.ts";
-import { COURIER_STATUSES, type CourierStatus } from "shared/orders/rows.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { Partition, RedisKeys } from "shared/redis/keys.ts";
 import type { CourierProfiles } from "./courier_profiles.ts";
@@ -123,26 +122,16 @@ export class CourierFollower {
     const ids = await this.#ask("ZRANGE", asked);
     for (let start = 0; start < ids.length && !signal.aborted; start += LOAD_COUNT) {
       const some = ids.slice(start, start + LOAD_COUNT);
-      const rows = await this.#ask(
-        "HMGET",
-        Promise.all(
-          some.map((id) =>
-            redis.hmgetBuffer(keys.courier(partition, id), "status", "version", "state")
-          ),
-        ),
-      );
-      for (const [index, id] of some.entries()) this.#noteRow(id, rows[index] ?? []);
+      const states = await this.#ask("HMGET", redis.hmgetBuffer(keys.couriers(partition), ...some));
+      for (const [index, id] of some.entries()) this.#noteState(id, states[index] ?? null);
     }
   }
 
-  /** Takes in a courier's hash; it may be gone, or never have been heard. */
-  #noteRow(courierId: string, [status, version, state]: (Buffer | null)[]): void {
-    const known = statusOf(status?.toString());
-    if (known !== undefined && version !== null && version !== undefined) {
-      this.#live.noteStatus({ courierId, status: known, version: Number(version.toString()) });
-    }
-    if (state === null || state === undefined) return;
-    const { heardAtMs, isReturning, newest } = readCourierState(state);
+  /** Takes in what Redis knows of a courier; it may be gone, or never have been heard. */
+  #noteState(courierId: string, state: Buffer | null): void {
+    if (state === null) return;
+    const { status, version, heardAtMs, isReturning, newest } = readCourierState(state);
+    this.#live.noteStatus({ courierId, status, version });
     if (newest === undefined) return;
     const receivedAtMs = this.#live.toMonotonicMs(heardAtMs);
     const point = { lat: newest.lat, lon: newest.lon };
@@ -206,10 +195,6 @@ export class CourierFollower {
   async #ask<T>(what: string, asked: Promise<T>): Promise<T> {
     return await withTimeout(what, READ_TIMEOUT_MS, asked);
   }
-}
-
-function statusOf(text: string | undefined): CourierStatus | undefined {
-  return COURIER_STATUSES.find((status) => status === text);
 }
 
 /** The fields of an entry, which Redis tells as a flat list. */

@@ -44,9 +44,8 @@ export function redisKeys(prefix: string) {
     couriersGeo: (partition: Partition) => at("couriers:geo", partition),
     /** zset by receivedAt ms · availability script · sweep, grids at start · until offline. */
     couriersSeen: (partition: Partition) => at("couriers:seen", partition),
-    /** hash {status, version, newest fix} · availability script · ingest, tracker, gateway · 48 h. */
-    courier: (partition: Partition, courierId: string) =>
-      `${at("courier", partition)}:${courierId}`,
+    /** hash {courier id: state} · availability script · ingest, grids at start · 48 h each, by the sweep. */
+    couriers: (partition: Partition) => at("couriers:state", partition),
     /** stream · tracker script · trackers · 1 h after its last entry. */
     track: (partition: Partition, orderId: string) => `${at("track", partition)}:${orderId}`,
     /** hash {epoch, seq, orderVersion, ended} · tracker script · trackers · outlives its stream. */

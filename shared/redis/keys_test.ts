@@ -6,13 +6,14 @@ Deno.test("redisKeys() puts every key of a partition into one hash slot", () => 
   const keys = redisKeys("t:");
   const partition = partitionOf("gothenburg", 0);
   assert.equal(keys.events(partition), "t:events:{gothenburg:0}");
-  assert.equal(keys.courier(partition, "c1"), "t:courier:{gothenburg:0}:c1");
+  assert.equal(keys.track(partition, "o1"), "t:track:{gothenburg:0}:o1");
   for (
     const key of [
       keys.relay(partition),
       keys.positions(partition),
       keys.couriersGeo(partition),
       keys.couriersSeen(partition),
+      keys.couriers(partition),
       keys.track(partition, "o1"),
       keys.trackMeta(partition, "o1"),
       keys.watch(partition, "o1"),

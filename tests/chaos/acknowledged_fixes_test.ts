@@ -70,7 +70,7 @@ async function assertLossIsSeen(world: SoakWorld): Promise<void> {
   const { redis, keys, senders } = world;
   const newest = await world.newestAcknowledged();
   const phone = newest.findIndex((atMs) => atMs > 0);
-  await redis.hdel(keys.courier(partitionOf(REGION, 0), senders[phone]?.id ?? ""), "state");
+  await redis.hdel(keys.couriers(partitionOf(REGION, 0)), senders[phone]?.id ?? "");
   assert.deepEqual(await behindInRedis(redis, keys, { senders, newest }), [phone]);
   const [row] = await world.sql<{ courierId: string }[]>`
     delete from courier_positions where carrying and courier_id = (

@@ -3,6 +3,7 @@
  * effects stand in Redis and carry versions, so they are compared with Postgres one by one. The
  * matcher's effect is what it reads anew from Postgres, and an order without an offer is rule I2's.
  */
+import { readCourierState } from "shared/availability/courier_state.ts";
 import type { CourierStatus } from "shared/orders/rows.ts";
 import type { Evidence, Violation } from "./evidence.ts";
 
@@ -12,15 +13,16 @@ export async function checkEffects(evidence: Evidence): Promise<Violation[]> {
   return details.map((detail) => ({ rule: "I7", detail }));
 }
 
-/** Ingest: each courier's hash has the status and version of its newest event. */
+/** Ingest: Redis has of each courier the status and version of its newest event. */
 async function courierEffects({ sql, redis, keys, partition }: Evidence): Promise<string[]> {
   const couriers = await sql<{ id: string; status: CourierStatus; version: number }[]>`
     select id, status, version from couriers c
     where exists (select 1 from outbox where key = c.id)`;
   const details: string[] = [];
   for (const { id, status, version } of couriers) {
-    const hash = await redis.hmget(keys.courier(partition, id), "status", "version");
-    const [hashStatus = null, hashVersion = null] = hash;
+    const state = await redis.hgetBuffer(keys.couriers(partition), id);
+    const known = state === null ? undefined : readCourierState(state);
+    const [hashStatus, hashVersion] = [known?.status ?? null, known?.version ?? null];
     // A rebuild says only who is on shift; who is unknown is offline to every reader.
     if (hashStatus === null && status === "offline") continue;
     if (hashStatus === status && Number(hashVersion) === version) continue;

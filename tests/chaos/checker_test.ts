@@ -307,7 +307,9 @@ Deno.test("checkPublished() finds a rebuild of a Redis that had lost nothing", a
 Deno.test("checkEffects() finds a status that never reached Redis and frames that are lost or doubled", async () => {
   await withHealthyRun(async ({ evidence, bent, stores, orderId, courierId }) => {
     const { redis, keys, sql } = stores;
-    await redis.hset(keys.courier(PARTITION, courierId), "version", "1");
+    const { availability } = new CourierIndex(stores);
+    await availability.forget(courierId);
+    await availability.applyStatus(courierId, "available", 1);
     assertFound(await checkEffects(evidence), "I7", /ingest's effect is available at 1/);
     const track = keys.track(PARTITION, orderId);
     const [first] = await redis.xrange(track, "-", "+");
@@ -324,7 +326,7 @@ Deno.test("checkEffects() finds a status that never reached Redis and frames tha
     await redis.xdel(track, last?.[0] ?? "");
     const afterWipe = await checkEffects(bent({ expected: { isRedisWiped: true } }));
     assert.ok(!afterWipe.some(({ detail }) => detail.includes("track")), JSON.stringify(afterWipe));
-    await redis.del(keys.courier(PARTITION, courierId));
+    await redis.hdel(keys.couriers(PARTITION), courierId);
     assertFound(await checkEffects(evidence), "I7", /ingest's effect is null at null/);
     await sql`update couriers set status = 'offline' where id = ${courierId}`;
     const left = await checkEffects(evidence);

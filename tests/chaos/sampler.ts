@@ -10,6 +10,7 @@
  * A look that meets a store which is away does not count and is not an error.
  */
 import { Redis } from "ioredis";
+import { readCourierState } from "shared/availability/courier_state.ts";
 import { pause } from "shared/clock/timeout.ts";
 import type { CourierStatus } from "shared/orders/rows.ts";
 import type { Partition, RedisKeys } from "shared/redis/keys.ts";
@@ -149,9 +150,9 @@ export class Sampler {
       select id, status, version from couriers`;
     const isFinished = await this.#finishedEvents();
     const look = this.#redis.multi().zrange(keys.couriersGeo(partition), "0", "-1");
-    for (const { id } of couriers) look.hget(keys.courier(partition, id), "status");
+    for (const { id } of couriers) look.hgetBuffer(keys.couriers(partition), id);
     const replies = await look.exec() ?? [];
-    const [indexed, ...statuses] = replies.map(([error, reply]) => {
+    const [indexed, ...states] = replies.map(([error, reply]) => {
       if (error !== null) throw error;
       return reply;
     });
@@ -161,7 +162,7 @@ export class Sampler {
       id,
       status,
       version,
-      hashStatus: typeof statuses[at] === "string" ? statuses[at] : undefined,
+      hashStatus: Buffer.isBuffer(states[at]) ? readCourierState(states[at]).status : undefined,
       isIndexed: members.has(id),
       isAcknowledged: isFinished(id, version),
     }));

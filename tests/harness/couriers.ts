@@ -86,9 +86,15 @@ export class CourierIndex {
       : { lat: Number(place[1]), lon: Number(place[0]) };
   }
 
-  /** The newest fix that is believed, as the courier's hash has it. */
+  /** The newest fix that is believed, as Redis has it. */
   async latest(courierId: string): Promise<Fix | undefined> {
     return (await this.availability.find(courierId))?.newest;
+  }
+
+  /** Its status and the status's version, as Redis has them. */
+  async known(courierId: string): Promise<[CourierStatus, number] | undefined> {
+    const state = await this.availability.find(courierId);
+    return state === undefined ? undefined : [state.status, state.version];
   }
 
   /** Lets time pass for one courier: it was last heard `agoMs` ago. */
@@ -107,12 +113,12 @@ export class CourierIndex {
 
   async #setTime(courierId: string, at: number, timeMs: number): Promise<void> {
     const { redis, keys } = this.#stores;
-    const key = keys.courier(PARTITION, courierId);
-    const state = await redis.hgetBuffer(key, "state");
+    const key = keys.couriers(PARTITION);
+    const state = await redis.hgetBuffer(key, courierId);
     // Nothing to move for a courier that was never heard.
     if (state === null) return;
     state.writeDoubleLE(timeMs, at);
-    await redis.hset(key, "state", state);
+    await redis.hset(key, courierId, state);
   }
 }
 

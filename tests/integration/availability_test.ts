@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { MAX_POSITION_ENTRIES } from "shared/availability/availability.ts";
 import { HIDDEN_AFTER_MS, RETURN_AFTER_MS } from "shared/availability/cleaning.ts";
 import { newestKeptMs } from "shared/availability/courier_state.ts";
+import { geoScoreOf } from "shared/availability/fix_record.ts";
 import { parseStreamedCouriers } from "shared/availability/streamed_fixes.ts";
 import { COURIER_STATUSES, type CourierStatus } from "shared/orders/rows.ts";
 import { CourierIndex, fixAt, northOfPickup, PICKUP, streamedOf } from "../harness/couriers.ts";
@@ -113,7 +114,7 @@ Deno.test("Availability.applyHeard() answers each fix for itself and streams tho
     assert.equal(second?.place?.recordedAtMs, fixes.last.recordedAtMs);
     assert.deepEqual(heartbeat?.fixes, []);
     assert.equal(heartbeat?.place?.recordedAtMs, fixes.b.recordedAtMs);
-    assert.equal(await redis.exists(keys.courier(PARTITION, unknown)), 0);
+    assert.equal(await redis.hexists(keys.couriers(PARTITION), unknown), 0);
   });
 });
 
@@ -158,7 +159,7 @@ Deno.test("Availability touches only keys of the partition's hash slot", async (
     const slots = await Promise.all(
       [...touched].map((key) => stores.redis.call("CLUSTER", "KEYSLOT", key)),
     ).catch(() => [...touched].map((key) => /\{.+?\}/.exec(key)?.[0]));
-    assert.equal(touched.size, 5);
+    assert.equal(touched.size, 4);
     assert.equal(new Set(slots).size, 1, String(slots));
   });
 });
@@ -241,6 +242,28 @@ Deno.test("Availability.restoreFix() gives a lost courier its place back, which 
   });
 });
 
+Deno.test("geoScoreOf() is where GEOADD has a place", async () => {
+  console.log(`seed ${SEED}`);
+  await withStores(async ({ redis, keys }) => {
+    const key = keys.couriersGeo(PARTITION);
+    // Beyond the edges a record is at the edge; Redis refuses what is beyond.
+    const places = fc.sample(
+      fc.record({
+        lat: fc.double({ min: -85.05112877, max: 85.05112877, noNaN: true }),
+        lon: fc.double({ min: -180, max: 180, noNaN: true }),
+      }),
+      { seed: SEED, numRuns: 1_000 },
+    ).concat([{ lat: 85.05112877, lon: 180 }, { lat: -85.05112877, lon: -180 }, PICKUP]);
+    for (const [at, { lat, lon }] of places.entries()) {
+      const units = (degrees: number) => Math.round(degrees * 1e7) / 1e7;
+      const north = Math.max(-85.0511287, Math.min(85.0511287, units(lat)));
+      await redis.geoadd(key, units(lon), north, String(at));
+      const score = await redis.zscore(key, String(at));
+      assert.equal(Number(geoScoreOf({ lat, lon })), Number(score), JSON.stringify({ lat, lon }));
+    }
+  });
+});
+
 Deno.test("parseStreamedCouriers() refuses what no script of ours wrote", () => {
   for (
     const fields of [
@@ -249,6 +272,9 @@ Deno.test("parseStreamedCouriers() refuses what no script of ours wrote", () => 
       { at: "x", couriers: "[]" },
       { at: "1", couriers: "{}" },
       { at: "1", couriers: "[{not json" },
+      { marks: "1 -", heard: "{}" },
+      { marks: "1 a3:a", heard: "[]" },
+      { marks: "1 z3:a", heard: '[["id",[1,2,3]]]' },
     ]
   ) assert.throws(() => parseStreamedCouriers(fields as Record<string, string>));
 });
@@ -380,7 +406,7 @@ Deno.test("newestKeptMs() tells a fix that a late one has made doubtful", async 
     const far = fixAt(northOfPickup(9_000), 2_000);
     assert.equal(await index.fix(id, far), "accepted", "nothing is known before it");
     const kept = async () => {
-      const state = await redis.hgetBuffer(keys.courier(PARTITION, id), "state");
+      const state = await redis.hgetBuffer(keys.couriers(PARTITION), id);
       return state === null ? undefined : newestKeptMs(state);
     };
     assert.equal(await kept(), far.recordedAtMs);

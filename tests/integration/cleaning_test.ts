@@ -8,7 +8,7 @@ import {
   REORDER_WINDOW_MS,
 } from "shared/availability/cleaning.ts";
 import type { Fix } from "shared/availability/fix.ts";
-import { CourierIndex, fixAt, northOfPickup, PICKUP, streamedOf } from "../harness/couriers.ts";
+import { CourierIndex, northOfPickup, PICKUP, streamedOf } from "../harness/couriers.ts";
 import { PARTITION } from "../harness/outbox.ts";
 import { redisAt } from "../harness/stand_ins.ts";
 import type { TestStores } from "../harness/stores.ts";
@@ -52,7 +52,7 @@ class Rider {
   /** The state without the limiter, which counts what came and not what it said. */
   async state(): Promise<string> {
     const { redis, keys } = this.stores;
-    const state = await redis.hgetBuffer(keys.courier(PARTITION, this.id), "state") ??
+    const state = await redis.hgetBuffer(keys.couriers(PARTITION), this.id) ??
       Buffer.alloc(0);
     return Buffer.concat([state.subarray(0, 8), state.subarray(16)]).toString("hex");
   }
@@ -182,8 +182,8 @@ Deno.test("a courier's window is bounded by count, and what falls out of it stay
     // Ten fixes a second for 10 s.
     const fixes = Array.from({ length: 100 }, (_, at) => rider.at(at, 10 - at / 10));
     assert.deepEqual(new Set(await rider.send(...fixes)), new Set(["accepted"]));
-    const state = await redis.hgetBuffer(keys.courier(PARTITION, rider.id), "state");
-    assert.equal(state?.length, 78 + MAX_WINDOW_FIXES * 23);
+    const state = await redis.hgetBuffer(keys.couriers(PARTITION), rider.id);
+    assert.equal(state?.length, 85 + MAX_WINDOW_FIXES * 23);
     assert.equal(await rider.northM(), 99);
     assert.deepEqual(await rider.send(rider.at(0.5, 9.95)), ["late"]);
     assert.equal(await rider.northM(), 99);
@@ -248,6 +248,74 @@ Deno.test("any permutation and repetition of fixes inside the window ends in the
   });
 });
 
+/** A long ride: fixes at growing times, with what goes wrong now and then, cut into calls. */
+const longRide = fc.array(
+  fc.record({
+    fixes: fc.array(
+      fc.record({
+        afterMs: fc.oneof(
+          { weight: 20, arbitrary: fc.constantFrom(100, 1_000, 3_000) },
+          { weight: 1, arbitrary: fc.constantFrom(0, -2_000, 29_000, 40_000) },
+        ),
+        northM: fc.oneof(
+          { weight: 30, arbitrary: fc.integer({ min: 0, max: 100 }) },
+          { weight: 1, arbitrary: fc.integer({ min: 3_000, max: 3_100 }) },
+        ),
+        accuracyM: fc.oneof(
+          { weight: 20, arbitrary: fc.constant(5) },
+          { weight: 1, arbitrary: fc.constantFrom(50, 51) },
+        ),
+      }),
+      { minLength: 1, maxLength: 100 },
+    ),
+    pauseMs: fc.constantFrom(120_000, 150_000),
+  }),
+  { minLength: 1, maxLength: 4 },
+);
+
+Deno.test("fixes in one call end in the state in which they end one by one, also of a courier who is there twice", async () => {
+  console.log(`seed ${SEED}`);
+  await withRider(async (rider) => {
+    const { index } = rider;
+    await fc.assert(
+      fc.asyncProperty(longRide, fc.nat(), async (calls, cut) => {
+        const startMs = rider.nowMs;
+        const outcomes: unknown[] = [];
+        for (const way of ["whole", "twice", "each"]) {
+          rider.nowMs = startMs;
+          await rider.begin();
+          const codes: string[] = [];
+          for (const { fixes, pauseMs } of calls) {
+            rider.nowMs += pauseMs;
+            let atMs = rider.nowMs - 110_000;
+            const sent = fixes.map(({ afterMs, northM, accuracyM }): Fix => {
+              atMs = Math.min(atMs + afterMs, rider.nowMs);
+              return { ...northOfPickup(northM), accuracyM, recordedAtMs: atMs };
+            }).sort((a, b) => a.recordedAtMs - b.recordedAtMs);
+            const middle = cut % sent.length;
+            const parts = way === "whole"
+              ? [sent]
+              : way === "twice"
+              ? [sent.slice(0, middle), sent.slice(middle)].filter(({ length }) => length > 0)
+              : sent.map((fix) => [fix]);
+            const groups = parts.map((some) => ({
+              courierId: rider.id,
+              maxSpeedMps: 20,
+              fixes: some,
+            }));
+            const answers = await index.availability.applyHeard(groups);
+            codes.push(...answers.flatMap((answer) => answer.codes));
+          }
+          outcomes.push([codes, await rider.state(), await index.indexedAt(rider.id)]);
+        }
+        assert.deepEqual(outcomes[1], outcomes[0]);
+        assert.deepEqual(outcomes[2], outcomes[0]);
+      }),
+      { seed: SEED, numRuns: RUNS },
+    );
+  });
+});
+
 Deno.test(`a courier may send ${FIX_BURST} fixes at once and one a second, exactly, under concurrency`, async () => {
   await withRider(async (rider) => {
     const { id } = rider;
@@ -298,14 +366,24 @@ Deno.test("a batch counts by its points, oldest first, and is told when to send 
 
 Deno.test("what is known of a courier is forgotten 48 h after it was last heard", async () => {
   await withRider(async (rider) => {
-    const { redis, keys } = rider.stores;
-    const key = keys.courier(PARTITION, rider.id);
-    await redis.expire(key, 1_000);
-    await rider.send(fixAt(PICKUP));
-    assert.ok(await redis.ttl(key) > 47 * 3_600);
-    await redis.expire(key, 1_000);
+    const { availability } = rider.index;
+    // Some sweeps come round to everybody, however many they are.
+    const others = Array.from({ length: 700 }, () => crypto.randomUUID());
+    await availability.load(
+      others.map((id) => ({ id, status: "offline", version: 1, lastFix: undefined })),
+    );
+    const sweep = async () => {
+      for (let turn = 0; turn < 20; turn++) await availability.sweepSilent();
+    };
+    const known = async (id: string) => await availability.find(id) !== undefined;
     rider.nowMs += 3_600_000;
     await rider.send(rider.at(0, 0));
-    assert.ok(await redis.ttl(key) > 47 * 3_600);
+    rider.nowMs += 47 * 3_600_000 + 1_000;
+    await sweep();
+    assert.equal(await known(rider.id), true, "it was heard after an hour");
+    for (const id of others) assert.equal(await known(id), false);
+    rider.nowMs += 3_600_000;
+    await sweep();
+    assert.equal(await known(rider.id), false);
   });
 });

@@ -25,14 +25,11 @@ Deno.test("FixRecorder asks Postgres once for a courier that Redis has lost, and
     assert.equal(await record(id, 8_000), "accepted");
     assert.equal(scripts.length, 4);
     // Redis was wiped, and the courier has gone busy meanwhile.
-    await redis.del(keys.courier(PARTITION, id), keys.couriersGeo(PARTITION));
+    await redis.del(keys.couriers(PARTITION), keys.couriersGeo(PARTITION));
     await sql`update couriers set status = 'busy', version = 5 where id = ${id}`;
     assert.equal(await record(id, 7_000), "accepted");
     assert.equal(await index.isIndexed(id), false);
-    assert.deepEqual(await redis.hmget(keys.courier(PARTITION, id), "status", "version"), [
-      "busy",
-      "5",
-    ]);
+    assert.deepEqual(await index.known(id), ["busy", 5]);
     assert.equal(await record(crypto.randomUUID(), 0), "unknown");
     assert.equal(scripts.length, 7, "a stranger costs Redis nothing");
   });

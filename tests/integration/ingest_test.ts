@@ -32,8 +32,7 @@ Deno.test("POST location accepts a fix after Redis has it, also of a courier Red
     assert.deepEqual(answer.body, { accepted: true });
     assert.deepEqual(await index.latest(id), fix);
     assert.equal(await index.isIndexed(id), true);
-    const key = stores.keys.courier(PARTITION, id);
-    assert.deepEqual(await stores.redis.hmget(key, "status", "version"), ["available", "1"]);
+    assert.deepEqual(await index.known(id), ["available", 1]);
   });
 });
 

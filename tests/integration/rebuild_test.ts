@@ -212,9 +212,9 @@ Deno.test("a rebuild loads many couriers, each as Postgres has it", async () => 
     assert.equal(await redis.zcard(keys.couriersSeen(PARTITION)), count);
     const rows = await sql<{ id: string; status: string; version: number }[]>`
       select id, status, version from couriers`;
+    const index = new CourierIndex(stores);
     for (const { id, status, version } of rows) {
-      const found = await redis.hmget(keys.courier(PARTITION, id), "status", "version");
-      assert.deepEqual(found, [status, String(version)]);
+      assert.deepEqual(await index.known(id), [status, version]);
     }
   });
 });

@@ -143,8 +143,7 @@ Deno.test("sweepOnce() leaves index and Postgres agreed after the event was cons
     await consumeAvailability(stores, sweeper.availability);
     assert.equal(await sweeper.status(silent), "offline");
     const { redis, keys } = stores;
-    const stored = await redis.hmget(keys.courier(PARTITION, silent), "status", "version");
-    assert.deepEqual(stored, ["offline", "2"]);
+    assert.deepEqual(await sweeper.index.known(silent), ["offline", 2]);
     assert.deepEqual(await redis.zrange(keys.couriersGeo(PARTITION), 0, "-1"), [heard]);
     assert.deepEqual(await redis.zrange(keys.couriersSeen(PARTITION), 0, "-1"), [heard]);
     assert.equal(await sweeper.index.fix(silent, fixAt(PICKUP)), "off_shift");
@@ -179,7 +178,7 @@ Deno.test("sweepOnce() takes nobody offline because Redis lost its memory", asyn
     await redis.del(
       keys.couriersSeen(PARTITION),
       keys.couriersGeo(PARTITION),
-      ...ids.map((id) => keys.courier(PARTITION, id)),
+      keys.couriers(PARTITION),
     );
     for (let turn = 0; turn < 3; turn++) await sweeper.sweep();
     const statuses = await Promise.all(ids.map((id) => sweeper.status(id)));
@@ -200,7 +199,7 @@ Deno.test("sweepOnce() tells Redis again what Postgres has decided before", asyn
     await stores.sql`update couriers set status = 'offline', version = 2 where id = ${id}`;
     await sweeper.listenLongEnough();
     const { redis, keys } = stores;
-    assert.equal(await redis.hget(keys.courier(PARTITION, id), "status"), "offline");
+    assert.deepEqual(await sweeper.index.known(id), ["offline", 2]);
     assert.equal(await redis.zscore(keys.couriersSeen(PARTITION), id), null);
     assert.equal((await stores.sql`select 1 from outbox`).length, 0);
   });
@@ -214,7 +213,7 @@ Deno.test("sweepOnce() forgets a courier that Postgres does not know", async () 
     await sweeper.heard(id, OFFLINE_AFTER_MS + 1_000);
     await sweeper.listenLongEnough();
     assert.equal(await redis.zscore(keys.couriersSeen(PARTITION), id), null);
-    assert.equal(await redis.exists(keys.courier(PARTITION, id)), 0);
+    assert.equal(await redis.hexists(keys.couriers(PARTITION), id), 0);
   });
 });
 

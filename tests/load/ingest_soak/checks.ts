@@ -44,9 +44,8 @@ export async function behindInRedis(
   const behind: number[] = [];
   for (let start = 0; start < senders.length; start += READ_AT_ONCE) {
     const some = senders.slice(start, start + READ_AT_ONCE);
-    const states = await Promise.all(
-      some.map(({ id }) => redis.hgetBuffer(keys.courier(PARTITION, id), "state")),
-    );
+    const ids = some.map(({ id }) => id);
+    const states = await redis.hmgetBuffer(keys.couriers(PARTITION), ...ids);
     for (const [index, state] of states.entries()) {
       const phone = start + index;
       const found = state === null ? 0 : newestKeptMs(state);

@@ -9,11 +9,11 @@ export const mutant: Mutant = {
       find: `  else
     redis.call('ZREM', KEYS[1], id)
   end
-  if status == 'offline' then`,
-      replace: `  elseif status ~= 'busy' then
+  if status == OFFLINE then`,
+      replace: `  elseif status ~= byte('b') then
     redis.call('ZREM', KEYS[1], id)
   end
-  if status == 'offline' then`,
+  if status == OFFLINE then`,
     },
   ],
   detector: QUIET,

@@ -6,7 +6,7 @@ export const mutant: Mutant = {
   edits: [
     {
       file: "shared/availability/scripts.ts",
-      find: `if row[2] and tonumber(row[2]) > tonumber(version) then return false end
+      find: `if tonumber(known) > tonumber(version) then return end
 `,
       replace: "",
     },

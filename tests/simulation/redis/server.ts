@@ -175,6 +175,9 @@ export class RedisServer {
         this.#keys.set(key, { kind: "hash", fields });
         return added;
       }
+      case "hscan":
+        // All at once, as Redis may too.
+        return ["0", [...fields].flat()];
       case "hdel": {
         const removed = args.filter((field) => fields.delete(field)).length;
         return removed;
