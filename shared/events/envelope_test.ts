@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { EventFormatError, parseEnvelope } from "./envelope.ts";
+import fc from "fast-check";
+import { envelope, EventFormatError, parseEnvelope, readPlainOuter } from "./envelope.ts";
 import { EVENTS } from "./catalogue.ts";
 
 const id = "0190f1c2-0000-7000-8000-000000000000";
@@ -37,4 +38,37 @@ Deno.test("EVENTS are past facts named topic.fact", () => {
   for (const type of Object.keys(EVENTS)) {
     assert.match(type, /^[a-z]+\.[a-z_]*(ed|made|withdrawn)$/, type);
   }
+});
+
+const SEED = 20_261_121;
+
+Deno.test("readPlainOuter() takes nothing that the schema refuses, and reads it as the schema does", () => {
+  console.log(`seed ${SEED}`);
+  assert.ok(readPlainOuter(confirmed) !== undefined, "the usual form is taken");
+  const ids = fc.oneof(fc.uuid(), fc.constantFrom(id, id.toUpperCase(), "", `${id}0`, null, 7));
+  const times = fc.oneof(
+    fc.date({ noInvalidDate: false }).map((date) => isNaN(date.getTime()) ? "" : date.toJSON()),
+    fc.constantFrom("2026-02-30T03:04:05.678Z", "2026-01-02T24:04:05.678Z", "2026-01-02", 7),
+  );
+  const outer = fc.record({
+    id: ids,
+    key: ids,
+    occurredAt: times,
+    type: fc.constantFrom("order.confirmed", 7, null),
+    version: fc.constantFrom(1, 2, 0, -1, 1.5, 1e300, "1", null),
+    region: fc.constantFrom("r", "", 7),
+    trace: fc.constantFrom(null, "t", 7),
+    data: fc.constant(confirmed.data),
+    addedLater: fc.constant(true),
+  }, { requiredKeys: [] });
+  const raws = fc.oneof(
+    outer.map((fields) => ({ ...confirmed, ...fields })),
+    outer,
+    fc.constantFrom(null, 7, "text", []),
+  );
+  const property = fc.property(raws, (raw) => {
+    const plain = readPlainOuter(raw);
+    if (plain !== undefined) assert.deepEqual(plain, envelope.parse(raw));
+  });
+  fc.assert(property, { seed: SEED, numRuns: 5_000 });
 });

@@ -6,6 +6,8 @@
  *   the order. So a group has one owner per stream, by lease, and one constant consumer name: a new
  *   owner finds the entries its predecessor left pending and reads them first.
  * - Entries of one key are handled one after another, different keys in parallel.
+ * - After a full read the next one is made while its entries are handled. They are handled after
+ *   them, or read again with all that is pending.
  * - An entry is acknowledged after `handle` resolved. A death in between repeats it: handlers must
  *   be idempotent (processed_events, or a version compare).
  * - An entry that fails holds back only its own key. It is tried `MAX_ATTEMPTS` times, then parked
@@ -13,32 +15,23 @@
  *   has replayed or dropped it. A store that is away is no failure of the entry: it waits.
  */
 import { type Clock, SYSTEM_CLOCK } from "shared/clock/clock.ts";
-import { pause, TimeoutError, withTimeout } from "shared/clock/timeout.ts";
+import { pause, TimeoutError } from "shared/clock/timeout.ts";
 import { describeError, type Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import { FencedError } from "shared/lease/lease.ts";
-import { findLastDelivered, keepCheckpoint } from "./checkpoint.ts";
+import { keepCheckpoint } from "./checkpoint.ts";
 import { isUnavailable } from "shared/service/unavailable.ts";
 import type { Sql } from "shared/sql/connect.ts";
+import { BLOCK_MS, type StreamEntry, StreamReader } from "./stream_reader.ts";
 
-/** Constant on purpose: unique names leak consumers for ever (XINFO) and strand their entries. */
-const CONSUMER_NAME = "owner";
-const READ_COUNT = 200;
-const BLOCK_MS = 1_000;
-/** A reply later than this means a dead socket; blocking reads would wait on it for ever. */
-const READ_TIMEOUT_MS = BLOCK_MS + 3_000;
+export type { StreamEntry };
+
 const MAX_PARALLEL_KEYS = 16;
 const MAX_ATTEMPTS = 5;
 const RETRY_BASE_MS = 100;
 /** How often entries left pending are looked for while new ones arrive. */
 const RESCAN_MS = 5_000;
 const MAX_CAUSE_CHARACTERS = 4_000;
-
-/** One entry of a stream. */
-export interface StreamEntry {
-  readonly id: string;
-  readonly fields: Readonly<Record<string, string>>;
-}
 
 export interface ConsumerOptions<Item> {
   readonly group: string;
@@ -109,61 +102,54 @@ async function consumeEntries<Item>(options: ConsumerOptions<Item>): Promise<voi
 class Consumer<Item> {
   readonly #options: ConsumerOptions<Item>;
   readonly #clock: Clock;
+  readonly #reader: StreamReader;
   /** Keys with an entry that failed: later entries of them wait in the pending list. */
   readonly #heldKeys = new Set<string>();
   readonly #attempts = new Map<string, number>();
   /** Keys with a parked entry, and which: later entries of them are parked behind it. */
   #parkedKeys = new Map<string, string>();
   #retryAtMs = Infinity;
-  /** The newest entry that was handed to this owner, or before it began. */
-  #seenId = "0-0";
 
   constructor(options: ConsumerOptions<Item>) {
     this.#options = options;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#reader = new StreamReader(options);
   }
 
   /** Pending entries first, then new ones; returns when the signal aborts. */
   async run(): Promise<void> {
     await this.#createGroup();
-    const { redis, stream, group } = this.#options;
-    this.#seenId = await findLastDelivered({ redis, stream, group }) ?? "0-0";
+    await this.#reader.begin();
     await this.#readPending();
     let rescanAtMs = this.#clock.nowMs() + RESCAN_MS;
-    while (!this.#options.signal.aborted) {
-      const nowMs = this.#clock.nowMs();
-      if (nowMs >= Math.min(rescanAtMs, this.#retryAtMs)) {
-        await this.#readPending();
-        rescanAtMs = this.#clock.nowMs() + RESCAN_MS;
+    try {
+      while (!this.#options.signal.aborted) {
+        if (this.#clock.nowMs() >= Math.min(rescanAtMs, this.#retryAtMs)) {
+          // What is read ahead is pending too.
+          await this.#reader.takeAhead();
+          await this.#readPending();
+          rescanAtMs = this.#clock.nowMs() + RESCAN_MS;
+        }
+        const untilRetryMs = Math.max(1, Math.min(BLOCK_MS, this.#retryAtMs - this.#clock.nowMs()));
+        const { entries, isBehindGap } = await this.#reader.takeAhead() ??
+          await this.#reader.readFresh(Math.ceil(untilRetryMs));
+        // What somebody else was handed is older than these and pending like them: in order only so.
+        if (isBehindGap) await this.#readPending();
+        else {
+          if (this.#reader.isFull(entries)) this.#reader.readAhead();
+          await this.#work(entries);
+        }
+        await this.#linger(entries);
       }
-      const untilRetryMs = Math.max(1, Math.min(BLOCK_MS, this.#retryAtMs - this.#clock.nowMs()));
-      const fresh = await this.#read(">", Math.ceil(untilRetryMs));
-      // What somebody else was handed is older than `fresh` and pending like it: in order only so.
-      if (await this.#isGapBefore(fresh)) await this.#readPending();
-      else await this.#work(fresh);
-      await this.#linger(fresh.length);
+    } finally {
+      await this.#reader.end();
     }
   }
 
-  async #linger(found: number): Promise<void> {
-    const { lingerMs, readCount = READ_COUNT, signal } = this.#options;
-    if (lingerMs === undefined || found === 0 || found >= readCount) return;
+  async #linger(found: readonly StreamEntry[]): Promise<void> {
+    const { lingerMs, signal } = this.#options;
+    if (lingerMs === undefined || found.length === 0 || this.#reader.isFull(found)) return;
     await pause(lingerMs, signal, this.#clock);
-  }
-
-  /**
-   * Whether entries before these were handed to another read: one whose connection is gone but that
-   * still waited in Redis, or one of an owner that was stopped and does not know yet.
-   */
-  async #isGapBefore(entries: readonly StreamEntry[]): Promise<boolean> {
-    const [first] = entries;
-    const last = entries.at(-1);
-    if (first === undefined || last === undefined) return false;
-    const after = `(${this.#seenId}`;
-    this.#seenId = last.id;
-    const { redis, stream } = this.#options;
-    const between = await redis.xrange(stream, after, `(${first.id}`, "COUNT", 1);
-    return between.length > 0;
   }
 
   /** From the beginning of the stream: entries added before the group existed belong to it too. */
@@ -191,40 +177,12 @@ class Consumer<Item> {
     this.#retryAtMs = Infinity;
     let after = "0";
     while (!this.#options.signal.aborted) {
-      const entries = await this.#read(after);
+      const entries = await this.#reader.read(after);
       const last = entries.at(-1);
       if (last === undefined) return;
       await this.#work(entries);
       after = last.id;
     }
-  }
-
-  async #read(from: string, blockMs?: number): Promise<StreamEntry[]> {
-    const { blockingRedis, group, stream, readCount = READ_COUNT } = this.#options;
-    const reply = blockMs === undefined
-      ? blockingRedis.xreadgroup(
-        "GROUP",
-        group,
-        CONSUMER_NAME,
-        "COUNT",
-        readCount,
-        "STREAMS",
-        stream,
-        from,
-      )
-      : blockingRedis.xreadgroup(
-        "GROUP",
-        group,
-        CONSUMER_NAME,
-        "COUNT",
-        readCount,
-        "BLOCK",
-        blockMs,
-        "STREAMS",
-        stream,
-        from,
-      );
-    return parseReply(await withTimeout("XREADGROUP", READ_TIMEOUT_MS, reply, this.#clock));
   }
 
   async #work(entries: readonly StreamEntry[]): Promise<void> {
@@ -376,18 +334,4 @@ class Consumer<Item> {
     await redis.xack(stream, group, ...rest.map((work) => work.entry.id));
     log.error("event parked", { group, stream, entries: rest.map((work) => work.entry.id), cause });
   }
-}
-
-/** The reply of XREADGROUP for one stream. Entries that were trimmed come without fields. */
-function parseReply(reply: unknown): StreamEntry[] {
-  if (!Array.isArray(reply)) return [];
-  const entries: unknown = reply[0]?.[1];
-  if (!Array.isArray(entries)) return [];
-  return entries.map(([id, flat]: [string, string[] | null]) => {
-    const fields: Record<string, string> = {};
-    for (let index = 0; flat !== null && index + 1 < flat.length; index += 2) {
-      fields[flat[index] ?? ""] = flat[index + 1] ?? "";
-    }
-    return { id, fields };
-  });
 }

@@ -31,6 +31,8 @@ export interface EventConsumerOptions {
   handle(event: Envelope, lease: Lease): Promise<void>;
   /** Handles many at once, all or nothing (see `ConsumerOptions.handleBatch`). */
   readonly handleBatch?: (events: readonly Envelope[], lease: Lease) => Promise<void>;
+  /** Entries of one read; as `ConsumerOptions` has it unless said otherwise. */
+  readonly readCount?: number;
 }
 
 /** Owns one partition's events for a group, whenever no other process does. */
@@ -52,6 +54,7 @@ export async function consumeEvents(options: EventConsumerOptions): Promise<void
         log,
         signal: held,
         clock,
+        ...(options.readCount === undefined ? {} : { readCount: options.readCount }),
         parse: parseEventEntry,
         keyOf: (event) => event.key,
         handle: (event) => inTrace(event.trace, () => options.handle(event, lease)),
@@ -97,6 +100,8 @@ export async function processOnce(
 /**
  * `processOnce` for many events in one transaction: one commit and one flush to disk for all. The
  * effect gets those that had not been processed, in the given order; when it throws, none has been.
+ * It may be run twice, and only what it does last in its transaction counts: where an event had been
+ * processed, Postgres says so together with the effect's first statement.
  *
  * @returns how many were processed now.
  */
@@ -128,19 +133,21 @@ async function processNew<Event extends { readonly id: string }>(
   events: readonly Event[],
   effect: (tx: Tx, fresh: readonly Event[]) => Promise<void>,
 ): Promise<number> {
-  return await sql.begin(async (tx) => {
-    try {
-      await tx`
+  try {
+    return await sql.begin(async (tx) => {
+      // With the effect's first statement, which saves a round trip.
+      tx.defer(tx`
         insert into processed_events (consumer, event_id)
-        select ${consumer}, unnest(${events.map(({ id }) => id)}::uuid[])`;
-    } catch (cause) {
-      throw isSqlState(cause, SQLSTATE.uniqueViolation)
-        ? new RepeatedError("an event was processed before", { cause })
-        : cause;
-    }
-    await effect(tx, events);
-    return events.length;
-  });
+        select ${consumer}, unnest(${events.map(({ id }) => id)}::uuid[])`);
+      await effect(tx, events);
+      return events.length;
+    });
+  } catch (cause) {
+    // It may be the effect's own: then that comes up again where repeats are looked for.
+    throw isSqlState(cause, SQLSTATE.uniqueViolation)
+      ? new RepeatedError("an event was processed before", { cause })
+      : cause;
+  }
 }
 
 async function processFresh<Event extends { readonly id: string }>(

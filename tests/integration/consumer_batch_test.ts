@@ -4,6 +4,7 @@ import { processBatchOnce } from "shared/streams/event_consumer.ts";
 import type { Tx } from "shared/sql/connect.ts";
 import { Background } from "../harness/background.ts";
 import { eventually } from "../harness/eventually.ts";
+import { Gate } from "../harness/gate.ts";
 import { type Item, items, TestStream } from "../harness/test_stream.ts";
 import { withStores } from "../harness/with_stores.ts";
 
@@ -116,5 +117,62 @@ Deno.test("consume() that lingers finds more to do at once, and reads as many as
     await stream.add(...items("a", 1, 9));
     await eventually("what came while it waited", () => count === 9);
     assert.deepEqual(sizes.slice(3), [2]);
+  });
+});
+
+Deno.test("consume() reads on while a full read is handled, and keeps each key's order whatever fails", async () => {
+  await withStores(async (stores) => {
+    const stream = new TestStream(stores);
+    await stream.add(...items("a", 2), ...items("b", 2), ...items("a", 2, 3), ...items("b", 1, 3));
+    await using background = new Background();
+    const seen: string[] = [];
+    const begun = new Gate();
+    const gate = new Gate();
+    let failures = 0;
+    background.run((signal) =>
+      stream.consume(signal, async ({ key, n }) => {
+        begun.open();
+        if (key === "a" && n === 1) await gate.passed();
+        if (key === "a" && n === 2 && failures++ < 2) throw new Error("not yet");
+        seen.push(`${key} ${n}`);
+      }, { readCount: 2 })
+    );
+    await begun.passed();
+    await eventually(
+      "two reads are out, of which one is handled",
+      async () => await stream.pending() === 4,
+    );
+    assert.equal(seen.length, 0);
+    gate.open();
+    await eventually("everything is through", () => stream.isDone());
+    assert.deepEqual(seen.filter((at) => at.startsWith("a")), ["a 1", "a 2", "a 3", "a 4"]);
+    assert.deepEqual(seen.filter((at) => at.startsWith("b")), ["b 1", "b 2", "b 3"]);
+    assert.ok(seen.indexOf("b 2") < seen.indexOf("a 2"), "what was read ahead did not wait");
+  });
+});
+
+Deno.test("consume() begun anew reads first what its predecessor had read ahead", async () => {
+  await withStores(async (stores) => {
+    const stream = new TestStream(stores);
+    await stream.add(...items("a", 6));
+    const seen: number[] = [];
+    const begun = new Gate();
+    {
+      await using first = new Background();
+      first.run((signal) =>
+        stream.consume(signal, async () => {
+          begun.open();
+          await new Promise((_, reject) =>
+            signal.addEventListener("abort", () => reject(new Error("stopped")))
+          );
+        }, { readCount: 2 })
+      );
+      await begun.passed();
+      await eventually("two reads are out", async () => await stream.pending() === 4);
+    }
+    await using second = new Background();
+    second.run((signal) => stream.consume(signal, ({ n }) => void seen.push(n), { readCount: 2 }));
+    await eventually("everything is through", () => stream.isDone());
+    assert.deepEqual(seen, [1, 2, 3, 4, 5, 6]);
   });
 });

@@ -190,6 +190,8 @@ async function consumer(around: Surroundings, group: EventGroup): Promise<void> 
     signal: life.signal,
     clock: life.clock,
     handle,
+    // So few that reads are full, and one goes ahead of what is being handled.
+    readCount: 3,
     ...(group === "ingest" ? { handleBatch } : {}),
   });
 }
