@@ -7,6 +7,7 @@ import {
   MAX_WINDOW_FIXES,
   REORDER_WINDOW_MS,
   RETURN_AFTER_MS,
+  SEEN_EVERY_MS,
 } from "./cleaning.ts";
 import { NOW, SQUARE_METRES_PER_UNIT, STATE_LUA } from "./courier_state.ts";
 
@@ -257,7 +258,6 @@ for group = 1, #ids do
       limits[#limits + 1] = (taken + 1) * ${FIX_INTERVAL_MS} - spare
     end
     tat = tat + taken * ${FIX_INTERVAL_MS}
-    letters = ''
     if taken > 0 then
       local part, rest, fresh
       local where = ''
@@ -275,7 +275,10 @@ for group = 1, #ids do
       written[id] = state
       changed_count = changed_count + 2
       changed[changed_count - 1], changed[changed_count] = id, state
-      seen[changed_count - 1], seen[changed_count] = now_text, id
+      if now % ${SEEN_EVERY_MS} < now - heard then
+        local count = #seen
+        seen[count + 1], seen[count + 2] = now_text, id
+      end
       if back > 0 then hidden[#hidden + 1] = id
       elseif status == AVAILABLE then
         -- The score is that of the newest fix of the group. What has one is placed first.
@@ -292,10 +295,9 @@ for group = 1, #ids do
           end
         end
       end
-      mark = LETTER[status] .. version .. (back > 0 and 'r:' or ':')
-      mark = mark .. letters .. (taken < points and rep('x', points - taken) or '') .. where
-    end
-    if taken < points then letters = letters .. rep('x', points - taken) end
+      if taken < points then letters = letters .. rep('x', points - taken) end
+      mark = LETTER[status] .. version .. (back > 0 and 'r:' or ':') .. letters .. where
+    else letters = rep('x', points) end
   end
   answers[group], marks[group] = letters, mark or '-'
 end
@@ -303,7 +305,7 @@ end
 -- At most 400 couriers a call: far below what Lua can pass at once.
 if changed_count > 0 then
   call('HSET', KEYS[4], unpack(changed))
-  call('ZADD', KEYS[2], unpack(seen))
+  if #seen > 0 then call('ZADD', KEYS[2], unpack(seen)) end
   if #scored > 0 then call('ZADD', KEYS[1], unpack(scored)) end
   if #placed > 0 then call('GEOADD', KEYS[1], unpack(placed)) end
   if #hidden > 0 then call('ZREM', KEYS[1], unpack(hidden)) end

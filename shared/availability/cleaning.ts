@@ -52,5 +52,11 @@ export const OFFLINE_AFTER_MS = 120_000;
  */
 export const RETURN_AFTER_MS = 5_000;
 
-/** A courier's hash outlives its shift, so that an old fix after a break is still known as old. */
+/**
+ * That a courier is heard is noted in the set of those seen once in so long, at full multiples of it:
+ * how long it has been silent stands in its state, and whoever asks for the silent looks there.
+ */
+export const SEEN_EVERY_MS = 10_000;
+
+/** What is known of a courier outlives its shift, so that an old fix after a break is still known as old. */
 export const COURIER_TTL_S = 48 * 60 * 60;

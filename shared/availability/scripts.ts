@@ -127,10 +127,32 @@ export const SWEEP_SILENT: Script = {
   name: "sweep_silent",
   lua: `${NOW}
 ${STATE_LUA}
-local hidden = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf',
-  string.format('%.0f', now - ${HIDDEN_AFTER_MS}))
-for i = 1, #hidden, 1000 do
-  redis.call('ZREM', KEYS[1], unpack(hidden, i, math.min(i + 999, #hidden)))
+-- Of these those who were not heard since either; what was heard of the others is noted.
+local function unheard(ids, since)
+  local silent, heard_of = {}, {}
+  if #ids == 0 then return silent end
+  local states = redis.call('HMGET', KEYS[3], unpack(ids))
+  for at = 1, #ids do
+    local heard = states[at] and unpack_struct('<d', states[at]) or 0
+    if heard > since then
+      heard_of[#heard_of + 1] = string.format('%.0f', heard)
+      heard_of[#heard_of + 1] = ids[at]
+    else silent[#silent + 1] = ids[at] end
+  end
+  if #heard_of > 0 then redis.call('ZADD', KEYS[2], 'XX', unpack(heard_of)) end
+  return silent
+end
+
+local since = now - ${HIDDEN_AFTER_MS}
+local noted = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', since))
+for from = 1, #noted, 500 do
+  local ids, to = {}, math.min(from + 499, #noted)
+  local places = redis.call('ZMSCORE', KEYS[1], unpack(noted, from, to))
+  for at = from, to do
+    if places[at - from + 1] then ids[#ids + 1] = noted[at] end
+  end
+  local hidden = unheard(ids, since)
+  if #hidden > 0 then redis.call('ZREM', KEYS[1], unpack(hidden)) end
 end
 local scan = redis.call('HSCAN', KEYS[3], ARGV[2], 'COUNT', ARGV[3])
 local found, oldest = scan[2], now - ${COURIER_TTL_S * 1000}
@@ -138,9 +160,10 @@ for at = 1, #found, 2 do
   local heard, _, _, _, said = unpack_struct(HEAD, found[at + 1])
   if heard < oldest and said * 1000 < oldest then redis.call('HDEL', KEYS[3], found[at]) end
 end
-local silent = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf',
-  string.format('%.0f', now - ${OFFLINE_AFTER_MS}), 'LIMIT', 0, ARGV[1])
-return { silent, scan[1] }`,
+since = now - ${OFFLINE_AFTER_MS}
+local silent = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', since),
+  'LIMIT', 0, ARGV[1])
+return { unheard(silent, since), scan[1] }`,
 };
 
 /**

@@ -29,7 +29,7 @@ const RADIUS_FACTOR = 1.0003;
  * The nearest fresh members of the geo set, in one round trip. The sweep hides the silent every few
  * seconds; here they are left out to the millisecond.
  *
- * KEYS 1 geo, 2 seen · ARGV 1 lon, 2 lat, 3 radius (m), 4 how many, 5 most members to look at
+ * KEYS 1 geo, 2 couriers · ARGV 1 lon, 2 lat, 3 radius (m), 4 how many, 5 most members to look at
  * Returns 1 where that is all there is (else 0), then id, lon, lat, ms since heard of each, the
  * nearest first.
  */
@@ -46,9 +46,10 @@ while true do
   for start = 1, #members, 500 do
     local ids = {}
     for at = start, math.min(start + 499, #members) do ids[#ids + 1] = members[at][1] end
-    local times = redis.call('ZMSCORE', KEYS[2], unpack(ids))
+    local states = redis.call('HMGET', KEYS[2], unpack(ids))
     for at = 1, #ids do
-      local age = times[at] and now - tonumber(times[at])
+      -- A state begins with when its courier was last heard.
+      local age = states[at] and now - struct.unpack('<d', states[at])
       if age and age < ${HIDDEN_AFTER_MS} and #fresh < 4 * wanted then
         local place = members[start + at - 1][2]
         local next_at = #fresh
@@ -99,7 +100,7 @@ export async function findCandidates(
   const wanted = isEmptyFilter(filter) ? limit + SPARE : FILTERED_CANDIDATES;
   const args = [center.lon, center.lat, radiusM * RADIUS_FACTOR, wanted, MAX_SCANNED];
   return await Promise.all(partitions.map(async (partition) => {
-    const own = [keys.couriersGeo(partition), keys.couriersSeen(partition)];
+    const own = [keys.couriersGeo(partition), keys.couriers(partition)];
     // Written by our own script.
     return readReply(await runScript(redis, NEAREST_FRESH, own, args) as [number, ...string[]]);
   }));

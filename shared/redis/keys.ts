@@ -42,7 +42,7 @@ export function redisKeys(prefix: string) {
     positions: (partition: Partition) => at("positions", partition),
     /** geo set · availability script · searches, checks · member while available and fresh. */
     couriersGeo: (partition: Partition) => at("couriers:geo", partition),
-    /** zset by receivedAt ms · availability script · sweep, grids at start · until offline. */
+    /** zset by receivedAt ms, up to 10 s behind · availability script · sweep, grids at start · until offline. */
     couriersSeen: (partition: Partition) => at("couriers:seen", partition),
     /** hash {courier id: state} · availability script · ingest, grids at start · 48 h each, by the sweep. */
     couriers: (partition: Partition) => at("couriers:state", partition),

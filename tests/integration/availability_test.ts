@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MAX_POSITION_ENTRIES } from "shared/availability/availability.ts";
-import { HIDDEN_AFTER_MS, RETURN_AFTER_MS } from "shared/availability/cleaning.ts";
+import {
+  HIDDEN_AFTER_MS,
+  OFFLINE_AFTER_MS,
+  RETURN_AFTER_MS,
+  SEEN_EVERY_MS,
+} from "shared/availability/cleaning.ts";
 import { newestKeptMs } from "shared/availability/courier_state.ts";
 import { geoScoreOf } from "shared/availability/fix_record.ts";
 import { parseStreamedCouriers } from "shared/availability/streamed_fixes.ts";
@@ -203,6 +208,32 @@ Deno.test("Availability keeps a courier that is heard once a minute out of the i
     // Heard every 20 s it is back, and stays.
     for (let beat = 0; beat < 10; beat++) await hear(20_000);
     assert.deepEqual(seen.slice(-10), Array.from({ length: 10 }, () => true));
+  });
+});
+
+Deno.test("Availability.sweepSilent() counts silence from when a courier was last heard, to the millisecond", async () => {
+  await withStores(async (stores) => {
+    // Noted as seen at the first, and with the last nothing is noted.
+    const startMs = Math.floor(Date.now() / SEEN_EVERY_MS) * SEEN_EVERY_MS;
+    let nowMs = startMs;
+    const index = new CourierIndex(stores, redisAt(stores.redis, () => nowMs));
+    const id = crypto.randomUUID();
+    await index.availability.applyStatus(id, "available", 1);
+    for (let heard = 0; heard < 4; heard++) {
+      nowMs = startMs + heard * SEEN_EVERY_MS / 4;
+      await index.fix(id, { ...PICKUP, recordedAtMs: nowMs });
+    }
+    const { redis, keys } = stores;
+    assert.equal(await redis.zscore(keys.couriersSeen(PARTITION), id), String(startMs));
+    const heardMs = nowMs;
+    const after = async (ms: number) => {
+      nowMs = heardMs + ms;
+      return [await index.availability.sweepSilent(), await index.isIndexed(id)];
+    };
+    assert.deepEqual(await after(HIDDEN_AFTER_MS - 1), [[], true]);
+    assert.deepEqual(await after(HIDDEN_AFTER_MS), [[], false]);
+    assert.deepEqual(await after(OFFLINE_AFTER_MS - 1), [[], false]);
+    assert.deepEqual(await after(OFFLINE_AFTER_MS), [[id], false]);
   });
 });
 

@@ -146,6 +146,7 @@ export class RedisServer {
       case "geoadd":
       case "zadd":
       case "zrem":
+      case "zmscore":
       case "zrangebyscore":
         return this.#sortedSet(name, key, rest);
       default:
@@ -192,6 +193,7 @@ export class RedisServer {
     if (stored !== undefined && stored.kind !== "zset") throw wrongType();
     const scores = stored?.scores ?? new Map<string, number>();
     if (name === "zrem") return args.filter((member) => scores.delete(member)).length;
+    if (name === "zmscore") return args.map((member) => scores.get(member)?.toString() ?? null);
     if (name === "zrangebyscore") {
       const bound = args[1] === "+inf" ? Infinity : Number(args[1]);
       return [...scores].filter(([, score]) => score <= bound).sort(([, a], [, b]) => a - b)
