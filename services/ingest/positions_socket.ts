@@ -12,7 +12,7 @@ import type { Log } from "shared/log/log.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import { problemOf } from "./answers.ts";
 import type { IngestMetrics } from "./metrics.ts";
-import type { FixRecorder } from "./record_fix.ts";
+import type { FixRecorder, Recorded } from "./record_fix.ts";
 import { ackFrame, errorFrame, MAX_FRAME_CHARACTERS, readFrame } from "./socket_frames.ts";
 
 /** Frames of one socket that are under way at once. */
@@ -22,8 +22,12 @@ const MAX_UNREAD_BYTES = 64 * 1024;
 const MAX_BAD_FRAMES = 20;
 /** Who goes on for so long against the limit is not waiting for anything. */
 const MAX_REFUSED_IN_A_ROW = 200;
-/** Pings that often keep proxies from cutting an idle socket, and find dead ones. */
-const IDLE_TIMEOUT_S = 25;
+/**
+ * A socket on which nothing is heard for half of this is pinged, and closed at the end of it: that
+ * keeps proxies from cutting an idle one, and finds dead ones. Well above what this process may be
+ * behind with reading: it would close those that wait for it.
+ */
+const IDLE_TIMEOUT_S = 60;
 
 /** 1008 against the rules, 1009 too big, 1011 our fault, 1013 too slow, 4401 credential ended. */
 type CloseCode = 1008 | 1009 | 1011 | 1013 | 4401;
@@ -42,10 +46,10 @@ export interface SocketOptions {
 export function openPositionsSocket(request: Request, options: SocketOptions): Response {
   const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT_S });
   const courier = new CourierSocket(socket, options);
-  socket.onopen = () => courier.open();
-  socket.onmessage = (event) => courier.hear(event.data);
-  socket.onclose = () => courier.closed();
-  socket.onerror = () => options.metrics.frameTally.add("socket_error");
+  socket.addEventListener("open", () => courier.open());
+  socket.addEventListener("message", ({ data }) => courier.hear(data));
+  socket.addEventListener("close", (event) => courier.closed(event));
+  socket.addEventListener("error", () => options.metrics.frameTally.add("socket_error"));
   return response;
 }
 
@@ -70,7 +74,9 @@ class CourierSocket implements Closable {
     this.#held = connections.hold(credentialId, this);
   }
 
-  closed(): void {
+  closed({ code, wasClean }: CloseEvent): void {
+    // A ping was not answered: the runtime has closed it.
+    if (code === 1001 && !wasClean) this.#options.metrics.socketsClosed.inc({ reason: "1001" });
     this.#held?.release();
     if (this.#isOpen) this.#options.metrics.sockets.dec();
     this.#isOpen = false;
@@ -84,7 +90,7 @@ class CourierSocket implements Closable {
 
   /** Takes a frame in. Never throws. */
   hear(data: unknown): void {
-    const { metrics, log, courierId } = this.#options;
+    const { recorder, metrics, courierId } = this.#options;
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     if (typeof data !== "string") return this.#refuse(null, "request.malformed", "must be text");
     if (data.length > MAX_FRAME_CHARACTERS) {
@@ -98,24 +104,37 @@ class CourierSocket implements Closable {
       this.#send(errorFrame(frame.seq, "ingest.overloaded"));
       return this.#countRefused(true);
     }
+    const { seq } = frame;
     this.#underWay++;
-    this.#work(frame).catch((error) => {
-      log.error("position frame failed", { courierId, error });
-      this.close(1011, "try again");
-    }).finally(() => this.#underWay--);
+    // Two callbacks and no promise of its own: this is done for each frame.
+    recorder.record(courierId, frame.fixes).then(
+      (recorded) => this.#answer(() => this.#acknowledge(seq, recorded)),
+      (error) => this.#answer(() => this.#explain(seq, error)),
+    );
   }
 
-  async #work({ seq, fixes }: { seq: number; fixes: Parameters<FixRecorder["record"]>[1] }) {
-    const { recorder, courierId, log } = this.#options;
+  /** Never throws: there is nobody to hear it. */
+  #answer(say: () => void): void {
+    const { log, courierId } = this.#options;
+    this.#underWay--;
     try {
-      const recorded = await recorder.record(courierId, fixes);
-      this.#send(ackFrame(seq, recorded));
-      this.#countRefused(recorded.codes.every((code) => code === "limited"));
+      say();
     } catch (error) {
-      const problem = problemOf(error, log);
-      if (!(problem instanceof ProblemError)) throw error;
-      this.#send(errorFrame(seq, problem.code));
+      log.error("position frame failed", { courierId, error });
+      this.close(1011, "try again");
     }
+  }
+
+  #acknowledge(seq: number, recorded: Recorded): void {
+    this.#send(ackFrame(seq, recorded));
+    this.#countRefused(recorded.codes.every((code) => code === "limited"));
+  }
+
+  /** @throws what is a bug. */
+  #explain(seq: number, error: unknown): void {
+    const problem = problemOf(error, this.#options.log);
+    if (!(problem instanceof ProblemError)) throw error;
+    this.#send(errorFrame(seq, problem.code));
   }
 
   #refuse(seq: number | null, problem: Parameters<typeof errorFrame>[1], detail: string): void {
