@@ -47,9 +47,13 @@ export class HttpConnection {
     if (read !== text.length || written !== text.length) {
       throw new Error(`a request must be ASCII and at most ${MAX_REQUEST_BYTES} bytes`);
     }
-    for (let sent = 0; sent < written;) {
-      sent += await this.#connection.write(this.#request.subarray(sent, written));
-    }
+    return await this.send(this.#request.subarray(0, written));
+  }
+
+  /** Sends a whole request, head and body, and waits. @throws as `post`. */
+  async send(request: Uint8Array): Promise<RawAnswer> {
+    let sent = await this.#connection.write(request);
+    while (sent < request.length) sent += await this.#connection.write(request.subarray(sent));
     return await this.#read();
   }
 

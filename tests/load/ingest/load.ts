@@ -5,43 +5,16 @@
  */
 import { readSettings, stopped, tell, told } from "../harness/child.ts";
 import { HttpConnection } from "../harness/http_connection.ts";
-import { type LoadFigures, type LoadSettings, MIDDLE, type Sender } from "./settings.ts";
+import { Requests } from "./requests.ts";
+import type { LoadFigures, LoadSettings, Sender } from "./settings.ts";
 
 const settings = readSettings<LoadSettings>();
-const { port, path, points, ratePerS } = settings;
+const { port, points, ratePerS } = settings;
 const senders = JSON.parse(await Deno.readTextFile(settings.sendersFile)) as Sender[];
 const connections = await Promise.all(
   Array.from({ length: settings.connections }, () => HttpConnection.open(port)),
 );
-const headers = senders.map(({ token }) => `authorization: Bearer ${token}\r\n`);
-/** Batches bring what was recorded before the run, so that none is from the future. */
-const BEFORE_MS = 600_000;
-/** Points of one phone are this far apart. */
-const STEP_MS = 1_000;
-
-/** A point of a ride: a metre on for each second of it. */
-function fixOf(sender: number, atMs: number): string {
-  const lat = MIDDLE.lat - 0.1 + (sender % 1_000) * 2e-4 + (atMs % 1e6) * 1e-8;
-  const lon = MIDDLE.lon + Math.floor(sender / 1_000) * 2e-3;
-  return `{${prefixOf(sender)}"lat":${lat.toFixed(6)},"lon":${lon.toFixed(6)},"accuracyM":6.5,` +
-    `"headingDeg":12.5,"speedMps":8.25,"recordedAt":"${new Date(atMs).toISOString()}"}`;
-}
-
-/** The yardstick knows no sessions: who sends stands in the body. */
-function prefixOf(sender: number): string {
-  return settings.tellsDriver ? `"driverId":"${senders[sender]?.id}",` : "";
-}
-
-/** When each phone's next point was recorded: its batches follow on one another. */
-const nextMs = senders.map(() => Date.now() - BEFORE_MS);
-
-function bodyOf(sender: number, count: number): string {
-  if (points === 1) return fixOf(sender, Date.now());
-  const firstMs = nextMs[sender] ?? 0;
-  nextMs[sender] = firstMs + count * STEP_MS;
-  const fixes = Array.from({ length: count }, (_, at) => fixOf(sender, firstMs + at * STEP_MS));
-  return `{"positions":[${fixes.join()}]}`;
-}
+const requests = new Requests(settings, senders);
 
 let accepted = 0;
 let refused = 0;
@@ -56,21 +29,17 @@ function count(status: number, body: string): void {
   accepted += told === "true" || told === undefined ? 1 : Number(told) || 0;
 }
 
-/** Sends the requests with these numbers, by all connections. */
-async function sendAll(first: number, total: number, sizeOf: (request: number) => number) {
-  let next = first;
+/** Sends so many requests by all connections; the phones take turns. */
+async function sendAll(total: number, requestOf: (request: number, sender: number) => Uint8Array) {
+  let next = 0;
   const startMs = performance.now();
   await Promise.all(connections.map(async (connection) => {
-    while (next < first + total) {
+    while (next < total) {
       const request = next++;
-      const dueMs = ratePerS === 0
-        ? performance.now()
-        : startMs + (request - first) / ratePerS * 1_000;
+      const dueMs = ratePerS === 0 ? performance.now() : startMs + request / ratePerS * 1_000;
       const waitMs = dueMs - performance.now();
       if (waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
-      const sender = request % senders.length;
-      const body = bodyOf(sender, sizeOf(request));
-      const answer = await connection.post(path, headers[sender] ?? "", body);
+      const answer = await connection.send(requestOf(request, request % senders.length));
       latenciesMs.push(performance.now() - dueMs);
       count(answer.status, answer.body);
     }
@@ -81,14 +50,26 @@ function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
 }
 
-await sendAll(0, senders.length, () => 1);
+const single = (_: number, sender: number) => requests.single(sender);
+await sendAll(
+  senders.length,
+  points === 1 ? single : (_, sender) => requests.batch(sender, 1),
+);
+// All of them before the run: they are 140 bytes for each fix.
+const batches = points === 1 ? [] : Array.from(
+  { length: settings.requests },
+  (_, request) => requests.batch(request % senders.length, points),
+);
 tell("ready");
 await told();
 accepted = 0;
 refused = 0;
 latenciesMs.length = 0;
 tell("started");
-await sendAll(senders.length, settings.requests, () => points);
+await sendAll(
+  settings.requests,
+  points === 1 ? single : (request) => batches[request] ?? new Uint8Array(),
+);
 latenciesMs.sort((a, b) => a - b);
 const figures: LoadFigures = {
   refused,
