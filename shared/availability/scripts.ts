@@ -5,11 +5,16 @@
  * changes and sweeps arrive in. All scripts use Redis's own clock.
  */
 import type { Script } from "shared/redis/script.ts";
+import { ID_CHARS } from "./apply_fixes.ts";
 import { COURIER_TTL_S, HIDDEN_AFTER_MS, OFFLINE_AFTER_MS } from "./cleaning.ts";
 import { NOW, STATE_LUA } from "./courier_state.ts";
 
 /** Lua shared by the scripts that say a status. The new state; nothing where a newer one is known. */
 const STATUS_LUA = `
+-- What the sets are to be told of all couriers at once.
+local now_text = string.format('%.0f', now)
+local placed, hidden, on_shift, off_shift = {}, {}, {}, {}
+
 local function apply_status(state, id, status, version)
   local heard, tat, ahead, back, was, known, at = 0, 0, 0, 0
   local suspect, trusted, window = NONE, NONE, ''
@@ -25,17 +30,26 @@ local function apply_status(state, id, status, version)
   local fresh = back == 0 and tip ~= NONE and now - heard < ${HIDDEN_AFTER_MS}
   if status == AVAILABLE and fresh then
     local _, lat, lon = unpack_struct('<di4i4', tip)
-    redis.call('GEOADD', KEYS[1], lon / 1e7, lat / 1e7, id)
+    local count = #placed
+    placed[count + 1], placed[count + 2], placed[count + 3] = lon / 1e7, lat / 1e7, id
   else
-    redis.call('ZREM', KEYS[1], id)
+    hidden[#hidden + 1] = id
   end
   if status == OFFLINE then
-    redis.call('ZREM', KEYS[2], id)
+    off_shift[#off_shift + 1] = id
   else
-    redis.call('ZADD', KEYS[2], 'NX', string.format('%.0f', now), id)
+    local count = #on_shift
+    on_shift[count + 1], on_shift[count + 2] = now_text, id
   end
   return head(heard, tat, ahead, back, floor(now / 1000), status, version)
     .. suspect .. trusted .. window
+end
+
+local function tell_sets()
+  if #placed > 0 then redis.call('GEOADD', KEYS[1], unpack(placed)) end
+  if #hidden > 0 then redis.call('ZREM', KEYS[1], unpack(hidden)) end
+  if #off_shift > 0 then redis.call('ZREM', KEYS[2], unpack(off_shift)) end
+  if #on_shift > 0 then redis.call('ZADD', KEYS[2], 'NX', unpack(on_shift)) end
 end`;
 
 /**
@@ -54,6 +68,7 @@ ${STATUS_LUA}
 local state = apply_status(redis.call('HGET', KEYS[3], ARGV[1]), ARGV[1], byte(ARGV[2]), ARGV[3])
 if not state then return 'old' end
 redis.call('HSET', KEYS[3], ARGV[1], state)
+tell_sets()
 return 'applied'`,
 };
 
@@ -88,8 +103,8 @@ return 1`,
  * longer as the way to Redis is longer than the work.
  *
  * KEYS 1 geo, 2 seen, 3 couriers
- * ARGV for each courier id, status's letter, version and the record of its last fix with a 1 behind
- *   it; empty where Postgres has none
+ * ARGV 1 the ids, 36 characters each, 2 for each status's letter, version as digits after their
+ *   number, and the record of its last fix with a 1 behind it; zeros where Postgres has none
  */
 export const LOAD_COURIERS: Script = {
   name: "load_couriers",
@@ -97,18 +112,20 @@ export const LOAD_COURIERS: Script = {
 ${STATE_LUA}
 ${STATUS_LUA}
 ${RESTORE_LUA}
-local ids, changed = {}, {}
-for at = 1, #ARGV, 4 do ids[#ids + 1] = ARGV[at] end
+local ids, changed, facts, cursor = {}, {}, ARGV[2], 1
+for at = 1, #ARGV[1], ${ID_CHARS} do ids[#ids + 1] = sub(ARGV[1], at, at + ${ID_CHARS - 1}) end
 local states = redis.call('HMGET', KEYS[3], unpack(ids))
 for index = 1, #ids do
-  local id, at = ids[index], 4 * index - 3
-  local state = apply_status(states[index], id, byte(ARGV[at + 1]), ARGV[at + 2])
-    or states[index]
-  if ARGV[at + 3] ~= '' then state = restore(state, ARGV[at + 3]) or state end
-  changed[#changed + 1] = id
-  changed[#changed + 1] = state
+  local status, version
+  status, version, cursor = unpack_struct('<BBc0', facts, cursor)
+  local record = sub(facts, cursor, cursor + REC)
+  cursor = cursor + JUDGED
+  local state = apply_status(states[index], ids[index], status, version) or states[index]
+  if record ~= NONE then state = restore(state, record) or state end
+  changed[2 * index - 1], changed[2 * index] = ids[index], state
 end
-redis.call('HSET', KEYS[3], unpack(changed))`,
+redis.call('HSET', KEYS[3], unpack(changed))
+tell_sets()`,
 };
 
 /**

@@ -11,7 +11,7 @@
  * - Events since the oldest checkpoint (less a margin for clocks) are published again. Consumers
  *   see repeats, which they absorb; an effect is not repeated.
  */
-import { Availability } from "shared/availability/availability.ts";
+import { Availability, type KnownCourier } from "shared/availability/availability.ts";
 import type { Fix } from "shared/availability/fix.ts";
 import type { Log } from "shared/log/log.ts";
 import type { CourierStatus } from "shared/orders/rows.ts";
@@ -27,8 +27,8 @@ import { runScript, type Script } from "shared/redis/script.ts";
 const FIRST_GENERATION = 2;
 /** Redis's clock stamps the entries, Postgres's the rows: they may differ by this much. */
 const CLOCK_MARGIN_MS = 5 * 60_000;
-/** Couriers in memory at once. */
-const PAGE_COURIERS = 5_000;
+/** Couriers read at once; as many again are being loaded. */
+const PAGE_COURIERS = 2_500;
 /** Before every id. */
 const NO_ID = "00000000-0000-0000-0000-000000000000";
 
@@ -195,20 +195,22 @@ async function loadCouriers(
   { region, shard, partition }: PartitionPlace,
 ): Promise<number> {
   const availability = new Availability(redis, keys, partition);
-  let loaded = 0;
-  let after = NO_ID;
-  while (true) {
+  const readAfter = async (after: string): Promise<KnownCourier[]> => {
     const couriers = await sql<CourierRow[]>`
       select id, status, version from couriers
       where region = ${region} and shard = ${shard} and status <> 'offline' and id > ${after}
       order by id limit ${PAGE_COURIERS}`;
-    const last = couriers.at(-1);
-    if (last === undefined) return loaded;
-    after = last.id;
     const lastFixes = await readLastFixes(sql, couriers.map(({ id }) => id));
-    const known = couriers.map((courier) => ({ ...courier, lastFix: lastFixes.get(courier.id) }));
-    await availability.load(known);
-    loaded += couriers.length;
+    return couriers.map((courier) => ({ ...courier, lastFix: lastFixes.get(courier.id) }));
+  };
+  let loaded = 0;
+  let page = await readAfter(NO_ID);
+  while (true) {
+    const last = page.at(-1);
+    if (last === undefined) return loaded;
+    loaded += page.length;
+    // Postgres looks for the next while Redis is told of these.
+    [page] = await Promise.all([readAfter(last.id), availability.load(page)]);
   }
 }
 

@@ -7,11 +7,11 @@ export const mutant: Mutant = {
     {
       file: "shared/availability/scripts.ts",
       find: `  else
-    redis.call('ZREM', KEYS[1], id)
+    hidden[#hidden + 1] = id
   end
   if status == OFFLINE then`,
       replace: `  elseif status ~= byte('b') then
-    redis.call('ZREM', KEYS[1], id)
+    hidden[#hidden + 1] = id
   end
   if status == OFFLINE then`,
     },
