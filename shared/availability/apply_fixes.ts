@@ -201,8 +201,9 @@ end`;
  * KEYS 1 geo, 2 seen, 3 positions stream, 4 couriers
  * ARGV 1 most entries of the stream, 2 for each group its courier's id and the geo score of its
  *   newest fix (36 and 17 characters), 3 for each group: count of fixes, speed bound (cm/s), whether
- *   each fix surely follows on the one before (1), then its records by recordedAt, each with a 1
- *   behind it; none for a heartbeat, 4 what the stream is to have of all of them
+ *   each fix surely follows on the one before (1), bytes of its part of the next, then its records
+ *   by recordedAt, each with a 1 behind it; none for a heartbeat, 4 a list as JSON: what the stream
+ *   is to have of each group
  * Returns the letters (FIX_LETTERS) of all fixes, `h` for a heartbeat that was heard; and a list of
  * group, ms: when one that was limited may send its next fix. Or the text `full`, and then nothing
  * was written: a consumer of the stream is stuck, and unread fixes are not pushed out.
@@ -222,6 +223,8 @@ local states = call('HMGET', KEYS[4], unpack(ids))
 -- What was written by id: a courier may come twice, and what comes second follows on the first.
 local written, changed, changed_count = {}, {}, 0
 local answers, limits, marks = {}, {}, {}
+-- Where each group's part of the text ends, and whose part is left out.
+local text_to, ends, refused, refused_count = 0, {}, {}, 0
 local scored, placed, hidden, seen = {}, {}, {}, {}
 local now_text = string.format('%.0f', now)
 
@@ -237,10 +240,11 @@ end
 
 for group = 1, #ids do
   local id = ids[group]
-  local earlier, count, follows = written[id]
+  local earlier, count, follows, length = written[id]
   local state = earlier or states[group]
-  count, speed, follows, cursor = unpack_struct('<I2I4B', groups, cursor)
-  speed = speed / 100
+  count, speed, follows, length, cursor = unpack_struct('<I2I4BI4', groups, cursor)
+  speed, text_to = speed / 100, text_to + 1 + length
+  ends[group] = text_to
   local first = cursor
   cursor = cursor + count * JUDGED
   local points = count == 0 and 1 or count
@@ -299,7 +303,21 @@ for group = 1, #ids do
       mark = LETTER[status] .. version .. (back > 0 and 'r:' or ':') .. letters .. where
     else letters = rep('x', points) end
   end
-  answers[group], marks[group] = letters, mark or '-'
+  answers[group] = letters
+  if mark then marks[#marks + 1] = mark
+  else refused[group], refused_count = true, refused_count + 1 end
+end
+
+-- Of whom nothing is kept, readers are told nothing: an off-shift courier is nobody's business.
+local function heard_text()
+  if refused_count == 0 then return ARGV[4] end
+  local kept = {}
+  for group = 1, #ids do
+    if not refused[group] then
+      kept[#kept + 1] = sub(ARGV[4], (ends[group - 1] or 0) + 2, ends[group])
+    end
+  end
+  return '[' .. table.concat(kept, ',') .. ']'
 end
 
 -- At most 400 couriers a call: far below what Lua can pass at once.
@@ -310,7 +328,7 @@ if changed_count > 0 then
   if #placed > 0 then call('GEOADD', KEYS[1], unpack(placed)) end
   if #hidden > 0 then call('ZREM', KEYS[1], unpack(hidden)) end
   call('XADD', KEYS[3], '*', 'marks', now_text .. ' ' .. table.concat(marks, ' '),
-    'heard', ARGV[4])
+    'heard', heard_text())
 end
 return { table.concat(answers), limits }`,
 };

@@ -49,8 +49,8 @@ const MAX_LOADED = 200;
 const MAX_WATCHED = 1_000;
 /** Entries of up to 200 fixes that no consumer has read yet; then ingest answers 503. */
 export const MAX_POSITION_ENTRIES = 100_000;
-/** Bytes before each courier's records: how many, its speed bound, and whether they follow. */
-const GROUP_BYTES = 7;
+/** Before each courier's records: how many, its speed bound, whether they follow, bytes of text. */
+const GROUP_BYTES = 11;
 const NO_SCORE = "0".repeat(SCORE_CHARS);
 /** Every 5 s, so that a million are looked at in a day. */
 const SCANNED_AT_ONCE = 200;
@@ -94,18 +94,21 @@ export class Availability {
       orders.push(order);
       const newest = sorted.at(-1);
       who += courierId + (newest === undefined ? NO_SCORE : geoScoreOf(newest));
-      heard += heard === "" ? `["${courierId}"` : `,["${courierId}"`;
+      let text = `["${courierId}"`;
+      const headAt = offset;
       const speedCmps = Math.round(maxSpeedMps * 100);
       view.setUint16(offset, sorted.length, true);
       view.setUint32(offset + 2, speedCmps, true);
       view.setUint8(offset + 6, surelyFollow(sorted, speedCmps / 100) ? 1 : 0);
       offset += GROUP_BYTES;
       for (const fix of sorted) {
-        heard += `,${textOfFix(fix)}`;
+        text += `,${textOfFix(fix)}`;
         writeBelieved(view, offset, fix);
         offset += JUDGED_BYTES;
       }
-      heard += "]";
+      text += "]";
+      view.setUint32(headAt + 7, text.length, true);
+      heard += heard === "" ? text : `,${text}`;
     }
     const args = [MAX_POSITION_ENTRIES, who, records, `[${heard}]`];
     const reply = await runScript(this.#redis, APPLY_FIXES, this.#fixKeys, args);

@@ -5,14 +5,15 @@
  * was told: a fix is `[recordedAtMs, lat, lon, accuracyM, headingDeg, speedMps]` (by the phone's
  * clock; trailing members left out, `null` where not known); none for a heartbeat. Field `marks` is
  * what the script said of it: words, of which the first is Redis's time of receipt in ms. Then one for
- * each courier, `-` where nothing was kept, else
+ * each courier:
  *
  * - a letter for its status and the status's version, as the script saw them
  * - `r` while the courier comes back after silence and is not offered yet
  * - `:` and one letter for each fix: see FIX_LETTERS
  * - `@recordedAtMs,lat,lon`: where the courier is now, where the fixes alone do not tell
  *
- * So what ingest was told goes through the script unread. Entries of an earlier form have `at` and
+ * Of a courier's fixes those that were refused are left out by the reader; so what ingest was told
+ * goes through the script unread. Entries of an earlier form have `at` and
  * `couriers`: a list of objects with id `c`, status `s`, version `v`, `r` 0 or 1, the fixes that were
  * kept `f`, their letters `k`, and the place `t`.
  */
@@ -92,8 +93,7 @@ function readHeard(marks: string, heard: string): StreamedCourier[] {
   }
   const couriers: StreamedCourier[] = [];
   for (const [index, element] of (elements as HeardElement[]).entries()) {
-    const word = words[index + 1] ?? "";
-    if (word !== "-") couriers.push(readMarked(element, word, receivedAtMs));
+    couriers.push(readMarked(element, words[index + 1] ?? "", receivedAtMs));
   }
   return couriers;
 }

@@ -105,6 +105,8 @@ Deno.test("Availability.applyHeard() answers each fix for itself and streams tho
     assert.equal(await redis.xlen(keys.positions(PARTITION)), 1);
     const streamed = await streamedOf({ redis, keys });
     assert.deepEqual(streamed.map(({ courierId }) => courierId), [a, b, a, b]);
+    const [[, fields = []] = []] = await redis.xrange(keys.positions(PARTITION), "-", "+");
+    assert.doesNotMatch(fields.join(), new RegExp(`${off}|${unknown}`), "nobody's business");
     const [first, ofB, second, heartbeat] = streamed;
     assert.deepEqual(first?.fixes.map(({ fix }) => fix), [fixes.first]);
     assert.deepEqual(ofB?.fixes, [
@@ -303,7 +305,7 @@ Deno.test("parseStreamedCouriers() refuses what no script of ours wrote", () => 
       { at: "x", couriers: "[]" },
       { at: "1", couriers: "{}" },
       { at: "1", couriers: "[{not json" },
-      { marks: "1 -", heard: "{}" },
+      { marks: "1 a3:a", heard: "{}" },
       { marks: "1 a3:a", heard: "[]" },
       { marks: "1 z3:a", heard: '[["id",[1,2,3]]]' },
     ]
