@@ -96,7 +96,11 @@ await runService({
       cache,
       orderCache,
       reads: new OrderReads(sql),
-      placements: new PlacementWriter({ sql, publicUrl }),
+      placements: new PlacementWriter({
+        sql,
+        publicUrl,
+        onGroup: (placements) => counters.placementGroups.observe(placements),
+      }),
       limits: createLimits(limitPolicies(config), { redis, keys, metrics: counters }),
       redis,
       keys,

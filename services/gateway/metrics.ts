@@ -1,4 +1,4 @@
-import { Counter, type Registry } from "prom-client";
+import { Counter, Histogram, type Registry } from "prom-client";
 
 /** What the gateway counts. */
 export function createGatewayMetrics(registry: Registry) {
@@ -14,6 +14,12 @@ export function createGatewayMetrics(registry: Registry) {
       name: "cache_reads_total",
       help: "Reads through the cache by what came of them",
       labelNames: ["cache", "result"],
+      registers,
+    }),
+    placementGroups: new Histogram({
+      name: "placement_group_size",
+      help: "Placements of orders that were written in one transaction",
+      buckets: [1, 2, 4, 8, 16, 32, 64],
       registers,
     }),
     nearestAnswers: new Counter({

@@ -9,14 +9,14 @@ export type TradingStatus =
   | { readonly isOpen: true; readonly closesAt: Date | null }
   | { readonly isOpen: false; readonly opensAt: Date | null; readonly because: ClosedBecause };
 
-/** What the switch, the pause and the hours say together. Pure. */
+/** What the switch, the account, the pause and the hours say together. Pure. */
 export function tradingStatus(
-  merchant: Pick<Merchant, "takesOrders" | "pausedUntil" | "hours" | "timeZone">,
+  merchant: Pick<Merchant, "takesOrders" | "isSuspended" | "pausedUntil" | "hours" | "timeZone">,
   atMs: number,
 ): TradingStatus {
-  const { takesOrders, pausedUntil, hours, timeZone } = merchant;
-  // Nobody knows when the switch is turned again.
-  if (!takesOrders) return { isOpen: false, opensAt: null, because: "closed" };
+  const { takesOrders, isSuspended, pausedUntil, hours, timeZone } = merchant;
+  // Nobody knows when the switch is turned again, or the account let in.
+  if (!takesOrders || isSuspended) return { isOpen: false, opensAt: null, because: "closed" };
   const pausedUntilMs = pausedUntil?.getTime() ?? -Infinity;
   if (atMs < pausedUntilMs) {
     const after = openStatus(hours, timeZone, pausedUntilMs);

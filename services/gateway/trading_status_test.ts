@@ -7,6 +7,7 @@ const lunch = {
 };
 const kitchen = {
   takesOrders: true,
+  isSuspended: false,
   pausedUntil: null,
   hours: lunch,
   timeZone: "Europe/Stockholm",
@@ -47,6 +48,11 @@ Deno.test("tradingStatus() opens after a pause, or when the hours do after it", 
 });
 
 Deno.test("tradingStatus() knows no opening of a merchant that is switched off", () => {
+  assert.deepEqual(tradingStatus({ ...kitchen, isSuspended: true }, NOON), {
+    isOpen: false,
+    opensAt: null,
+    because: "closed",
+  });
   assert.deepEqual(tradingStatus({ ...kitchen, takesOrders: false }, NOON), {
     isOpen: false,
     opensAt: null,

@@ -90,18 +90,22 @@ interface Work {
 export interface WriterDeps {
   readonly sql: Sql;
   readonly publicUrl: string;
+  /** Told of each group, for metrics. */
+  readonly onGroup?: (placements: number) => void;
 }
 
 /** Writes placements, in groups. */
 export class PlacementWriter {
   readonly #sql: Sql;
   readonly #publicUrl: string;
+  readonly #onGroup: (placements: number) => void;
   readonly #groups: Gather<NewPlacement, Outcome>;
   /** Names of this process's placements under way; bounded as those who wait are. */
   readonly #underWay = new Set<string>();
 
-  constructor({ sql, publicUrl }: WriterDeps) {
+  constructor({ sql, publicUrl, onGroup }: WriterDeps) {
     this.#sql = sql;
+    this.#onGroup = onGroup ?? (() => {});
     this.#publicUrl = publicUrl;
     const bounds = { name: "placements", maxGroup: MAX_GROUP, maxCalls: MAX_CALLS };
     this.#groups = new Gather(bounds, (placements) => this.#writeGroup(placements));
@@ -123,6 +127,7 @@ export class PlacementWriter {
   }
 
   async #writeGroup(placements: readonly NewPlacement[]): Promise<Outcome[]> {
+    this.#onGroup(placements.length);
     const works = placements.map((placement): Work => (
       { placement, slot: undefined, outcome: undefined, isWritten: false }
     ));

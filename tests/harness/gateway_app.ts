@@ -123,7 +123,11 @@ export function startGateway(
     cache,
     orderCache: new OrderCache(cache, sql),
     reads: new OrderReads(pool),
-    placements: new PlacementWriter({ sql: pool, publicUrl: PUBLIC_URL }),
+    placements: new PlacementWriter({
+      sql: pool,
+      publicUrl: PUBLIC_URL,
+      onGroup: (placements) => counters.placementGroups.observe(placements),
+    }),
     regions: new Regions(sql),
     zones: new Zones(sql),
     nearest,

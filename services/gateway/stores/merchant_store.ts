@@ -22,6 +22,8 @@ export interface Merchant {
   readonly hours: Hours | null;
   /** The switch without an end; hours and pause come on top. */
   readonly takesOrders: boolean;
+  /** Whether the account that answers for it is suspended: then it is closed, whatever it says. */
+  readonly isSuspended: boolean;
   readonly pausedUntil: Date | null;
   readonly fleet: Fleet;
   readonly createdAt: Date;
@@ -41,7 +43,9 @@ export function merchantOf<Row extends MerchantRow>({ lat, lon, ...row }: Row) {
 export function merchantColumns(sql: Queryable) {
   return sql`m.id, m.account_id, m.region, m.name, m.category, m.description, m.address, m.lat,
     m.lon, m.preparation_minutes, coalesce(m.time_zone, r.time_zone) as time_zone, m.hours,
-    m.open as takes_orders, m.paused_until, m.fleet, m.created_at, m.updated_at`;
+    m.open as takes_orders, m.paused_until, m.fleet, m.created_at, m.updated_at,
+    exists (select 1 from accounts a where a.id = m.account_id and a.suspended_at is not null)
+      as is_suspended`;
 }
 
 /** Reads those of these merchants that were not archived; `merchantOf` makes merchants of them. */
