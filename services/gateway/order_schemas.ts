@@ -55,40 +55,62 @@ export const windowSchema = z.strictObject({
 
 const externalId = words(MAX_EXTERNAL_ID).min(1);
 
-/** What both kinds of orders take. */
-const delivery = {
+/** What no quote knows of an order. */
+const wishes = {
   externalId: externalId.optional(),
-  /** A quote of the same things: then its price is the order's. */
-  quoteId: idSchema.optional(),
-  dropoff: placeSchema,
   dropoffNote: words(MAX_NOTE).optional(),
   dropoffContact: contactSchema.optional(),
-  window: windowSchema.optional(),
-  tipMinor: moneySchema.optional(),
   cashOnDeliveryMinor: moneySchema.optional(),
   note: words(MAX_NOTE).optional(),
 };
 
+/** What both kinds of orders take. */
+const delivery = {
+  ...wishes,
+  /** A quote of the same things: then its price is the order's. */
+  quoteId: idSchema.optional(),
+  dropoff: placeSchema,
+  window: windowSchema.optional(),
+  tipMinor: moneySchema.optional(),
+};
+
+/** What no quote knows of a parcel. */
+const parcelWishes = {
+  pickupNote: words(MAX_NOTE).optional(),
+  pickupContact: contactSchema.optional(),
+  size: sizeSchema.optional(),
+  weightG: z.int().min(1).max(MAX_WEIGHT_G).optional(),
+  requiredVehicles: z.array(z.enum(VEHICLES)).max(VEHICLES.length).optional(),
+  requiredSkills: skillsSchema.optional(),
+};
+
+const marketplaceOrder = z.strictObject({
+  kind: z.literal("marketplace"),
+  merchantId: idSchema,
+  items: wantedItemsSchema,
+  ...delivery,
+});
+
+const parcelOrder = z.strictObject({
+  kind: z.literal("parcel"),
+  pickup: placeSchema,
+  ...parcelWishes,
+  ...delivery,
+});
+
+/** An order with all that it needs. */
+export const wholeOrderSchema = z.discriminatedUnion("kind", [marketplaceOrder, parcelOrder]);
+export type WholeOrder = z.infer<typeof wholeOrderSchema>;
+
 export const placeOrderSchema = z.discriminatedUnion("kind", [
-  z.strictObject({
-    kind: z.literal("marketplace"),
-    merchantId: idSchema,
-    items: wantedItemsSchema,
-    ...delivery,
-  }),
-  z.strictObject({
-    kind: z.literal("parcel"),
-    pickup: placeSchema,
-    pickupNote: words(MAX_NOTE).optional(),
-    pickupContact: contactSchema.optional(),
-    size: sizeSchema.optional(),
-    weightG: z.int().min(1).max(MAX_WEIGHT_G).optional(),
-    requiredVehicles: z.array(z.enum(VEHICLES)).max(VEHICLES.length).optional(),
-    requiredSkills: skillsSchema.optional(),
-    ...delivery,
-  }),
+  marketplaceOrder,
+  parcelOrder,
+  // What the quote knows is not said again: the quote decides of which kind the order is.
+  z.strictObject({ kind: z.literal("quoted"), quoteId: idSchema, ...parcelWishes, ...wishes }),
 ]).openapi("PlaceOrder");
 export type PlaceOrder = z.infer<typeof placeOrderSchema>;
+/** An order that a quote describes. */
+export type QuotedOrder = Extract<PlaceOrder, { kind: "quoted" }>;
 
 const stopSchema = z.object({
   lat: z.number(),

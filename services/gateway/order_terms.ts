@@ -115,6 +115,12 @@ export function quotedRequest(asked: AskedOrder): QuotedRequest {
   return JSON.parse(JSON.stringify(request)) as QuotedRequest;
 }
 
+/** What is stored of a quote: what an order is compared with, and the addresses for one made of it. */
+export function storedRequest(asked: AskedOrder): QuotedRequest {
+  const pickup = asked.kind === "parcel" ? asked.pickup.address : undefined;
+  return { ...quotedRequest(asked), addresses: { pickup, dropoff: asked.dropoff.address } };
+}
+
 function comparableLine(line: Extract<AskedOrder, { kind: "marketplace" }>["items"][number]) {
   const options = (line.options ?? []).map(({ optionId, quantity }) => ({ optionId, quantity }));
   options.sort((a, b) => a.optionId < b.optionId ? -1 : 1);

@@ -16,9 +16,10 @@ import { answerOf, type StoredAnswer } from "./idempotency.ts";
 import type { PlacementGuard } from "./middleware/limits.ts";
 import { orderJson } from "./order_json.ts";
 import type { OrderQuestion, OrderReadings } from "./order_reads.ts";
-import type { PlaceOrder } from "./order_schemas.ts";
+import type { PlaceOrder, WholeOrder } from "./order_schemas.ts";
 import { termsQuestion } from "./order_terms.ts";
-import { type Placer, prepareOrder } from "./place_order.ts";
+import { type Placer, type PreparedOrder, prepareOrder, type WantedOrder } from "./place_order.ts";
+import { orderOfQuote } from "./quoted_order.ts";
 import { merchantIdsOf } from "./stores/merchant_store.ts";
 import { findOrder } from "./stores/order_store.ts";
 import { type PlacementNames, refusalAnswer } from "./write_placements.ts";
@@ -51,13 +52,12 @@ export async function placeOnce(deps: GatewayDeps, placement: Placement): Promis
   // All in one question, although a repeat needs no more than its answer: repeats are few.
   const readings = await deps.reads.read({
     ...namesQuestion(names),
-    ...(guard.isOverQuota ? {} : termsQuestion(wanted)),
+    ...(guard.isOverQuota ? {} : orderQuestion(wanted)),
   });
   const first = await firstAnswer(deps, names, readings, principal);
   if (first !== undefined) return first;
   guard.requireQuota();
-  const prepared = await refusePlacer(deps, placement) ??
-    await prepareOrder(deps, placerOf(principal), { wanted, readings });
+  const prepared = await prepare(deps, placement, readings);
   if (!prepared.ok && names.request === undefined) {
     return { answer: refusalAnswer(prepared), isReplay: false };
   }
@@ -77,6 +77,32 @@ export async function placeOnce(deps: GatewayDeps, placement: Placement): Promis
   throw new ProblemError("idempotency.in_progress", { retryAfterS: 1 });
 }
 
+function orderQuestion(wanted: PlaceOrder): OrderQuestion {
+  return wanted.kind === "quoted" ? { quoteId: wanted.quoteId } : termsQuestion(wanted);
+}
+
+async function prepare(
+  deps: GatewayDeps,
+  { principal, wanted }: Placement,
+  readings: OrderReadings,
+): Promise<PreparedOrder | Refusal> {
+  if (wanted.kind !== "quoted") return await prepareWhole(deps, principal, { wanted, readings });
+  const { quote } = readings;
+  if (quote?.accountId !== principal.accountId) return refuse("quote.not_found");
+  const whole = orderOfQuote(quote.request, wanted);
+  const goods = await deps.reads.read(termsQuestion(whole));
+  return await prepareWhole(deps, principal, { wanted: whole, readings: goods });
+}
+
+async function prepareWhole(
+  deps: GatewayDeps,
+  principal: Principal,
+  order: WantedOrder,
+): Promise<PreparedOrder | Refusal> {
+  return await refusePlacer(deps, principal, order.wanted) ??
+    await prepareOrder(deps, placerOf(principal), order);
+}
+
 /** An account as the order's rules know who placed it. */
 function placerOf(principal: Principal): Placer {
   const { accountId, role } = principal;
@@ -87,7 +113,8 @@ function placerOf(principal: Principal): Placer {
 /** A shop sells its own goods only; parcels it may send from anywhere. */
 async function refusePlacer(
   deps: GatewayDeps,
-  { principal, wanted }: Placement,
+  principal: Principal,
+  wanted: WholeOrder,
 ): Promise<Refusal | undefined> {
   if (principal.role !== "merchant" || wanted.kind !== "marketplace") return undefined;
   const own = await merchantIdsOf(deps.sql, principal.accountId);

@@ -11,7 +11,7 @@ import { currentTrace } from "shared/trace/trace.ts";
 import type { GatewayDeps } from "./deps.ts";
 import { estimateDelivery } from "./estimate.ts";
 import type { OrderReadings } from "./order_reads.ts";
-import type { PlaceOrder } from "./order_schemas.ts";
+import type { WholeOrder } from "./order_schemas.ts";
 import { orderTerms } from "./order_terms.ts";
 import { scheduleOrder } from "./order_window.ts";
 
@@ -38,7 +38,7 @@ export interface PreparedOrder {
 
 /** What somebody asks for, and what Postgres knows of it (`termsQuestion`). */
 export interface WantedOrder {
-  readonly wanted: PlaceOrder;
+  readonly wanted: WholeOrder;
   readonly readings: OrderReadings;
 }
 
@@ -96,7 +96,7 @@ export async function prepareOrder(
 }
 
 /** What is kept of a request as it was said. */
-function wishesOf(wanted: PlaceOrder) {
+function wishesOf(wanted: WholeOrder) {
   const isParcel = wanted.kind === "parcel";
   return {
     kind: wanted.kind,

@@ -1,13 +1,13 @@
 import { VEHICLES } from "shared/streets/vehicle.ts";
 import type { z } from "@hono/zod-openapi";
-import type { PlaceOrder, reorderSchema } from "./order_schemas.ts";
+import type { reorderSchema, WholeOrder } from "./order_schemas.ts";
 import type { OrderView } from "./stores/order_store.ts";
 
 /**
  * The request that asks for an order again. Prices, opening and the way are checked anew; time
  * window, tip and external id belong to one order only and must be said again. Pure.
  */
-export function reorderOf(row: OrderView, changes: z.infer<typeof reorderSchema>): PlaceOrder {
+export function reorderOf(row: OrderView, changes: z.infer<typeof reorderSchema>): WholeOrder {
   const note = changes.note ?? row.note;
   const common = {
     dropoff: place(row.dropoffLat, row.dropoffLon, row.dropoffAddress),

@@ -792,14 +792,14 @@ export type PlaceOrder =
       }[];
     }[];
     readonly externalId?: string;
-    readonly quoteId?: string;
-    readonly dropoff: Place;
     readonly dropoffNote?: string;
     readonly dropoffContact?: Contact;
-    readonly window?: TimeWindow;
-    readonly tipMinor?: number;
     readonly cashOnDeliveryMinor?: number;
     readonly note?: string;
+    readonly quoteId?: string;
+    readonly dropoff: Place;
+    readonly window?: TimeWindow;
+    readonly tipMinor?: number;
   }
   | {
     readonly kind: "parcel";
@@ -811,12 +811,27 @@ export type PlaceOrder =
     readonly requiredVehicles?: Vehicle[];
     readonly requiredSkills?: string[];
     readonly externalId?: string;
-    readonly quoteId?: string;
-    readonly dropoff: Place;
     readonly dropoffNote?: string;
     readonly dropoffContact?: Contact;
+    readonly cashOnDeliveryMinor?: number;
+    readonly note?: string;
+    readonly quoteId?: string;
+    readonly dropoff: Place;
     readonly window?: TimeWindow;
     readonly tipMinor?: number;
+  }
+  | {
+    readonly kind: "quoted";
+    readonly quoteId: string;
+    readonly pickupNote?: string;
+    readonly pickupContact?: Contact;
+    readonly size?: Size;
+    readonly weightG?: number;
+    readonly requiredVehicles?: Vehicle[];
+    readonly requiredSkills?: string[];
+    readonly externalId?: string;
+    readonly dropoffNote?: string;
+    readonly dropoffContact?: Contact;
     readonly cashOnDeliveryMinor?: number;
     readonly note?: string;
   };

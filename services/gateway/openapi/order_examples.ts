@@ -83,9 +83,20 @@ const PLACE_PARCEL = {
   cashOnDeliveryMinor: 19900,
 };
 
+const PLACE_QUOTED = {
+  kind: "quoted" as const,
+  quoteId: ID.quote,
+  externalId: "shop-1044",
+  dropoffContact: { name: "Ann Lind", phone: "+46701234567" },
+};
+
 export const ORDER_EXAMPLES: Readonly<Record<string, Example>> = {
   Order: example(orderSchema, ORDER),
-  PlaceOrder: examples(placeOrderSchema, { marketplace: PLACE_MARKETPLACE, parcel: PLACE_PARCEL }),
+  PlaceOrder: examples(placeOrderSchema, {
+    marketplace: PLACE_MARKETPLACE,
+    parcel: PLACE_PARCEL,
+    quoted: PLACE_QUOTED,
+  }),
   PlaceOrders: example(batchSchema, { orders: [PLACE_PARCEL, PLACE_MARKETPLACE] }),
   PlacedOrders: example(batchResultSchema, {
     items: [

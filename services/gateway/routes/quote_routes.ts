@@ -9,7 +9,7 @@ import type { GatewayDeps } from "../deps.ts";
 import { estimateQuote } from "../estimate.ts";
 import { answers, createRoutes, jsonBody, problems, throwRefusal } from "../http.ts";
 import { scheduleOrder } from "../order_window.ts";
-import { type OrderTerms, orderTerms, quotedRequest } from "../order_terms.ts";
+import { type OrderTerms, orderTerms, storedRequest } from "../order_terms.ts";
 import {
   type QuoteRequest,
   quoteRequestSchema,
@@ -117,7 +117,7 @@ async function storedQuote(
     id,
     accountId,
     region: region.id,
-    request: quotedRequest(asked),
+    request: storedRequest(asked),
     items,
     parts,
     totalMinor: price.totalMinor,
