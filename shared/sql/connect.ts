@@ -10,6 +10,7 @@
  */
 // @ts-types="@types/pg"
 import pg from "pg";
+import { Deadlines } from "shared/clock/deadlines.ts";
 import { withTimeout } from "shared/clock/timeout.ts";
 import { type PacketResult, type PacketStatement, sendPacket, toCamelCase } from "./packet.ts";
 import {
@@ -101,23 +102,34 @@ export function connectSql(databaseUrl: string, options: ConnectOptions): Sql {
     application_name: options.applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
-    query_timeout: options.queryTimeoutMs ?? QUERY_TIMEOUT_MS,
     keepAlive: true,
   });
   // An idle connection may break at any time; the pool drops it. Without listeners the event
   // would end the process.
   pool.on("error", () => {});
   pool.on("connect", (client) => client.on("error", () => {}));
-  const runAll = (queries: readonly CompiledQuery[]) => executeAll(pool, queries, usesPooler);
+  const answers = new Deadlines(
+    options.queryTimeoutMs ?? QUERY_TIMEOUT_MS,
+    () => new Error("Query read timeout"),
+  );
+  const server: Server = { pool, usesPooler, answers };
+  const runAll = (queries: readonly CompiledQuery[]) => executeAll(server, queries);
   const run = async (query: CompiledQuery) => only(await runAll([query]));
-  return Object.assign(queryable({ run, runAll }, (text) => executeText(pool, text)), {
-    begin: <T>(work: (tx: Tx) => Promise<T>) => transact(pool, usesPooler, work),
+  return Object.assign(queryable({ run, runAll }, (text) => executeText(server, text)), {
+    begin: <T>(work: (tx: Tx) => Promise<T>) => transact(server, work),
     end: async ({ timeout }: { timeout: number }) => {
       await withTimeout("closing the pool", timeout * 1000, pool.end()).catch(() => {
         // Somebody still holds a connection; the process ends or the server closes it.
       });
     },
   });
+}
+
+interface Server {
+  readonly pool: pg.Pool;
+  readonly usesPooler: boolean;
+  /** The wait for each answer; a connection that owes one for longer is given up. */
+  readonly answers: Deadlines;
 }
 
 function readUrl(databaseUrl: string): { url: string; usesPooler: boolean } {
@@ -154,18 +166,17 @@ function isTemplate(
 }
 
 async function executeAll(
-  pool: pg.Pool,
+  { pool, usesPooler, answers }: Server,
   queries: readonly CompiledQuery[],
-  usesPooler: boolean,
 ): Promise<readonly QueryResult[]> {
   const statements = queries.map(({ text, values, name }) => (
     { text, values, name: usesPooler ? undefined : name, isRead: true }
   ));
-  return await borrow(pool, async (client) => await sendPacket(client, statements));
+  return await borrow(pool, (client) => answers.bound(sendPacket(client, statements)));
 }
 
-async function executeText(pool: pg.Pool, text: string): Promise<QueryResult> {
-  return await borrow(pool, async (client) => await sendText(client, text));
+async function executeText({ pool, answers }: Server, text: string): Promise<QueryResult> {
+  return await borrow(pool, async (client) => await answers.bound(sendText(client, text)));
 }
 
 async function borrow<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
@@ -208,11 +219,10 @@ function isBroken(error: unknown): boolean {
 }
 
 async function transact<T>(
-  pool: pg.Pool,
-  usesPooler: boolean,
+  server: Server,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
-  const transaction = new Transaction(await pool.connect(), usesPooler);
+  const transaction = new Transaction(await server.pool.connect(), server);
   try {
     const result = await work(transaction.templates());
     await transaction.commit();
@@ -233,13 +243,15 @@ const COMMIT = { text: "commit", values: [], name: "commit", isRead: false };
 class Transaction {
   readonly #client: pg.PoolClient;
   readonly #usesPooler: boolean;
+  readonly #answers: Deadlines;
   #waiting: PacketStatement[] = [];
   #isOver = false;
   #isBroken = false;
 
-  constructor(client: pg.PoolClient, usesPooler: boolean) {
+  constructor(client: pg.PoolClient, { usesPooler, answers }: Server) {
     this.#client = client;
     this.#usesPooler = usesPooler;
+    this.#answers = answers;
     this.#wait(BEGIN);
   }
 
@@ -310,7 +322,7 @@ class Transaction {
 
   async #watch<T>(answer: Promise<T>): Promise<T> {
     try {
-      return await answer;
+      return await this.#answers.bound(answer);
     } catch (error) {
       this.#isBroken ||= isBroken(error);
       throw error;

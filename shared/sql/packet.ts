@@ -55,8 +55,8 @@ export function sendPacket(
 
 /** What pg's client calls while it is the packet's turn. */
 class Packet implements pg.Submittable {
-  /** Replaced by the client, which bounds the wait. */
-  callback: Done;
+  /** As pg knows a query that is its own. */
+  readonly callback: Done;
   readonly #statements: readonly PacketStatement[];
   readonly #values: readonly (readonly (string | Buffer | null)[])[];
   readonly #results: PacketResult[] = [];
