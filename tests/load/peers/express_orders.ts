@@ -189,10 +189,8 @@ async function insertEvent(client: pg.PoolClient, order: Order, data: object) {
   const { id, region, accountId } = order;
   const eventId = uuidv7();
   await client.query(
-    `insert into outbox (event_id, type, version, region, shard, key, aggregate_version,
-       event_index, data)
-     values ($1, 'order.placed', 1, $2, 0, $3, 1, 0, $4)`,
-    [eventId, region, id, JSON.stringify(data)],
+    `insert into outbox (region, shard, key, aggregate_version, events) values ($1, 0, $2, 1, $3)`,
+    [region, id, JSON.stringify({ id: eventId, type: "order.placed", version: 1, data })],
   );
   await client.query(
     `insert into order_history (order_id, order_version, event_index, event_id, type, occurred_at,
