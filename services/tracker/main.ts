@@ -1,7 +1,6 @@
 import { Credentials } from "shared/auth/credentials.ts";
 import { speedOnlyInDemo } from "shared/config/fields.ts";
 import { connectRedis, connectRedisBlocking, startRedis } from "shared/redis/connect.ts";
-import { followGeneration } from "shared/redis/generation.ts";
 import { redisKeys } from "shared/redis/keys.ts";
 import { runService } from "shared/service/run_service.ts";
 import { connectSql } from "shared/sql/connect.ts";
@@ -36,10 +35,8 @@ await runService({
 
     const keys = redisKeys(config.REDIS_KEY_PREFIX);
     const metrics = createTrackerMetrics(serviceMetrics.registry);
-    const generation = await followGeneration(sql, log);
-    const trackLog = new TrackLog(redis, keys, generation.current);
+    const trackLog = new TrackLog(redis, keys);
     const stopping = new AbortController();
-    const following = generation.follow(stopping.signal);
     const tokenIssuer = config.TOKEN_ISSUER;
     const credentials = new Credentials({ sql, redis, keys, log, tokenIssuer });
     const live = new LiveConnections(credentials.revocations);
@@ -60,7 +57,7 @@ await runService({
     });
     onStop("projector", async () => {
       stopping.abort();
-      await Promise.all([projecting, following, ...guarding]);
+      await Promise.all([projecting, ...guarding]);
     });
     return createApp({
       sql,

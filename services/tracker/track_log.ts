@@ -4,9 +4,11 @@
  * Contract: one script gives a frame its sequence number, appends it and publishes it, so what a
  * subscriber hears and what a reader finds have the same numbers in the same order. Frames from
  * events carry the order's version, frames from fixes the time of the fix; a repeat or an older
- * one is not appended. The epoch is `generation.random`: it changes when the log was lost, and when
- * Redis was rebuilt (a log that survived may lack its tail), so that a client which resumes from
- * another epoch is told so instead of missing frames in silence.
+ * one is not appended. The epoch changes when the log was lost, and when Redis was rebuilt (a log that
+ * survived may lack its tail), so that a client which resumes from another epoch is told so instead of
+ * missing frames in silence. The generation is read in the script from where the relay has it: no
+ * event of a generation stands on the stream before that says so, and what a process remembers may be
+ * older than the events that it reads.
  */
 import type { Redis } from "shared/redis/connect.ts";
 import type { Partition, RedisKeys } from "shared/redis/keys.ts";
@@ -19,21 +21,26 @@ const TRACK_TTL_S = 3_600;
 const META_TTL_S = 4 * 3_600;
 const WATCH_TTL_S = 3_600;
 
-/** Lua shared by the scripts: a log of another generation is begun anew. ARGV[4] is the epoch if new. */
+/**
+ * Lua shared by the scripts: a log of another generation is begun anew. The last key is the relay's
+ * hash, which tells the generation of what Redis holds, once it does; ARGV[4] is the epoch if new.
+ */
 const RENEW = `
-    local epoch = redis.call('HGET', KEYS[2], 'epoch')
-    local generation = string.match(ARGV[4], '^[^.]*')
-    if epoch and string.match(epoch, '^[^.]*') ~= generation then
+    local generation = redis.call('HGET', KEYS[#KEYS], 'generation')
+    local known = redis.call('HMGET', KEYS[2], 'epoch', 'generation')
+    local epoch, began = known[1], known[2]
+    if epoch and began and generation and began ~= generation then
       redis.call('DEL', KEYS[1], KEYS[2])
-      epoch = false
+      epoch, began = false, false
     end
     if not epoch then
       epoch = ARGV[4]
       redis.call('HSET', KEYS[2], 'epoch', epoch)
-    end`;
+    end
+    if generation and not began then redis.call('HSET', KEYS[2], 'generation', generation) end`;
 
 /**
- * KEYS 1 track, 2 meta, 3 watch
+ * KEYS 1 track, 2 meta, 3 watch, 4 relay hash
  * ARGV 1 kind (status, courier, position, parcel), 2 version, 3 frame JSON, 4 epoch if new, 5 channel,
  *   6 most frames, 7 track lifetime s, 8 meta lifetime s, 9 courier id or empty, 10 the order's
  *   last status or empty
@@ -69,7 +76,7 @@ const APPEND: Script = {
 };
 
 /**
- * KEYS 1 track, 2 meta · ARGV 1 to 3 unused, 4 epoch if new, 5 meta lifetime s
+ * KEYS 1 track, 2 meta, 3 relay hash · ARGV 1 to 3 unused, 4 epoch if new, 5 meta lifetime s
  * Returns epoch, sequence number, newest position frame, the order's last status, the newest frame of
  * a device that travels with the order.
  */
@@ -105,17 +112,9 @@ export class TrackLog {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
 
-  readonly #generation: () => number;
-
-  /** @param generation the generation of what Redis holds, as Postgres says. */
-  constructor(redis: Redis, keys: RedisKeys, generation: () => number = () => 1) {
+  constructor(redis: Redis, keys: RedisKeys) {
     this.#redis = redis;
     this.#keys = keys;
-    this.#generation = generation;
-  }
-
-  #newEpoch(): string {
-    return `${this.#generation()}.${uuidv7()}`;
   }
 
   /**
@@ -141,12 +140,13 @@ export class TrackLog {
       this.#keys.track(partition, orderId),
       this.#keys.trackMeta(partition, orderId),
       this.#keys.watch(partition, orderId),
+      this.#keys.relay(partition),
     ];
     const seq = await runScript(this.#redis, APPEND, keys, [
       frame.kind,
       frame.version,
       JSON.stringify(frame.body),
-      this.#newEpoch(),
+      uuidv7(),
       this.#keys.trackChannel(partition, orderId),
       MAX_FRAMES,
       TRACK_TTL_S,
@@ -164,8 +164,12 @@ export class TrackLog {
 
   /** Where the log stands; starts an empty log, so that a snapshot always has a place in it. */
   async head(partition: Partition, orderId: string): Promise<TrackHead> {
-    const keys = [this.#keys.track(partition, orderId), this.#keys.trackMeta(partition, orderId)];
-    const args = ["", "", "", this.#newEpoch(), META_TTL_S];
+    const keys = [
+      this.#keys.track(partition, orderId),
+      this.#keys.trackMeta(partition, orderId),
+      this.#keys.relay(partition),
+    ];
+    const args = ["", "", "", uuidv7(), META_TTL_S];
     const reply = await runScript(this.#redis, HEAD, keys, args);
     const [epoch, seq, position, ended, parcel] = reply as (string | null)[];
     if (typeof epoch !== "string") throw new Error("track head has no epoch");
