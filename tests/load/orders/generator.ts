@@ -4,7 +4,11 @@ import { readSettings, stopped, tell, told } from "../harness/child.ts";
 import { runOpenLoop } from "../harness/open_loop.ts";
 import { type GeneratorSettings, orderOf, ORDERS_PER_CUSTOMER, tokenOf } from "./work.ts";
 
-const CONNECTIONS = 64;
+/**
+ * As many as requests under way at capacity. Customers have a connection each; with fewer, requests
+ * wait here for one another and not at the server.
+ */
+const CONNECTIONS = 256;
 
 const settings = readSettings<GeneratorSettings>();
 const { port, menus, run, firstCustomer, customers } = settings;
