@@ -1,8 +1,11 @@
+import { z } from "zod";
 import { withTimeout } from "shared/clock/timeout.ts";
 import { Gather, padded } from "shared/gather/gather.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { RedisKeys } from "shared/redis/keys.ts";
+import { runScript, type Script } from "shared/redis/script.ts";
+import { isUnavailable } from "shared/service/unavailable.ts";
 import type { Queryable, Sql, Tx } from "shared/sql/connect.ts";
 import { type Principal, principalSchema, type Role } from "./principal.ts";
 import { noteRevoked } from "./revocations.ts";
@@ -13,13 +16,37 @@ const SESSION_TTL_MS = 24 * 60 * 60_000;
 const SESSION_MAX_AGE_MS = 30 * SESSION_TTL_MS;
 /** Sessions of one account; the oldest are ended beyond it. */
 const MAX_SESSIONS = 100;
-/** Bounds how long a logout could go unseen if Redis missed it. */
-const CACHE_TTL_MS = 300_000;
+/**
+ * A copy in Redis lives as long as its session, and is believed for this long: it bounds how long a
+ * logout could go unseen if Redis missed it. An older one counts while Postgres is away.
+ */
+const BELIEVED_MS = 300_000;
 /** Postgres is asked instead after this long: a Redis that hangs must not hold every request. */
 const CACHE_TIMEOUT_MS = 150;
 /** Stands in the cache for a session that was ended, so that a look-up under way cannot revive it. */
 const ENDED = "ended";
 const MAX_USER_AGENT = 200;
+
+/** What stands in Redis for a session that goes on. */
+const copySchema = z.object({
+  principal: principalSchema,
+  /** When Postgres said so, by the clock of the process that asked. */
+  askedAtMs: z.number(),
+});
+type SessionCopy = z.infer<typeof copySchema>;
+
+/**
+ * Puts a newer copy in the place of the one that was read. Nothing else is overwritten: the session
+ * may have ended meanwhile.
+ * KEYS 1 session · ARGV 1 copy as it was read, 2 new copy, 3 lifetime ms
+ */
+const RENEW_COPY: Script = {
+  name: "session_renew",
+  lua: `
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+    return 1`,
+};
 
 /** A session just opened or refreshed. The token is shown once and only its hash is stored. */
 export interface OpenedSession {
@@ -165,6 +192,8 @@ export interface SessionsDeps {
   readonly log: Log;
   /** Looks up in groups that begin this far apart; alone, a look-up goes at once. */
   readonly paceMs?: number | undefined;
+  /** Wall clock, ms. */
+  readonly now?: () => number;
 }
 
 /** Looks sessions up: Redis first, Postgres behind it (and alone where Redis is away). */
@@ -173,6 +202,7 @@ export class Sessions {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
   readonly #log: Log;
+  readonly #now: () => number;
   readonly #lookUps: Gather<Uint8Array, FoundSession | undefined>;
   readonly #cacheReads: Gather<string, string | null | undefined>;
 
@@ -181,6 +211,7 @@ export class Sessions {
     this.#redis = deps.redis;
     this.#keys = deps.keys;
     this.#log = deps.log;
+    this.#now = deps.now ?? Date.now;
     this.#lookUps = new Gather(LOOK_UPS, (hashes) => findSessions(deps.sql, hashes));
     const { paceMs = 0 } = deps;
     this.#cacheReads = new Gather({ ...CACHE_READS, paceMs }, (keys) => this.#readCache(keys));
@@ -192,10 +223,16 @@ export class Sessions {
     const key = this.#keys.session(hexOf(hash));
     const cached = await this.#cacheReads.ask(key);
     if (cached === ENDED) return undefined;
-    const known = typeof cached === "string" ? parsePrincipal(cached) : undefined;
-    if (known !== undefined) return known;
-    const found = await this.#lookUps.ask(hash);
-    if (found === undefined) return undefined;
+    const copy = typeof cached === "string" ? parseCopy(cached) : undefined;
+    const ageMs = this.#now() - (copy?.askedAtMs ?? 0);
+    if (copy !== undefined && ageMs >= 0 && ageMs < BELIEVED_MS) return copy.principal;
+    const found = await this.#lookUp(hash, copy);
+    if (found === undefined) {
+      // Redis has missed its end, and must not tell of it once Postgres is away.
+      if (copy !== undefined) void this.#write(this.#redis.set(key, ENDED, "PX", BELIEVED_MS));
+      return undefined;
+    }
+    if (!("restMs" in found)) return found.principal;
     const { accountId, role, sessionId, restMs } = found;
     const principal: Principal = {
       accountId,
@@ -203,10 +240,39 @@ export class Sessions {
       mode: "live",
       credential: { kind: "session", sessionId },
     };
-    const ttlMs = Math.ceil(Math.min(restMs, CACHE_TTL_MS));
     // A cache that did not answer is not asked again by the same request; nobody waits for the rest.
-    if (cached === null) void this.#writeCache(key, JSON.stringify(principal), ttlMs);
+    if (cached !== undefined) void this.#keep(key, cached, { principal, restMs });
     return principal;
+  }
+
+  /** Asks Postgres; where it is away, what Redis was told earlier has to do. */
+  async #lookUp(
+    hash: Uint8Array,
+    copy: SessionCopy | undefined,
+  ): Promise<FoundSession | SessionCopy | undefined> {
+    try {
+      return await this.#lookUps.ask(hash);
+    } catch (error) {
+      if (copy === undefined || !isUnavailable(error)) throw error;
+      this.#log.debug("session believed from its copy", { error });
+      return copy;
+    }
+  }
+
+  /** @param cached what stood there when it was read; null for nothing. */
+  async #keep(
+    key: string,
+    cached: string | null,
+    { principal, restMs }: { readonly principal: Principal; readonly restMs: number },
+  ): Promise<void> {
+    const copy: SessionCopy = { principal, askedAtMs: this.#now() };
+    const text = JSON.stringify(copy);
+    const ttlMs = Math.ceil(restMs);
+    await this.#write(
+      cached === null
+        ? this.#redis.set(key, text, "PX", ttlMs, "NX")
+        : runScript(this.#redis, RENEW_COPY, [key], [cached, text, ttlMs]),
+    );
   }
 
   /** What the cache holds; null where it holds nothing, undefined where it does not answer in time. */
@@ -221,8 +287,7 @@ export class Sessions {
     }
   }
 
-  async #writeCache(key: string, value: string, ttlMs: number): Promise<void> {
-    const write = this.#redis.set(key, value, "PX", ttlMs, "NX");
+  async #write(write: Promise<unknown>): Promise<void> {
     await withTimeout("session cache", CACHE_TIMEOUT_MS, write).catch((error) =>
       this.#log.debug("session cache unavailable", { error })
     );
@@ -270,18 +335,18 @@ export class Sessions {
   /** Takes ended sessions out of the cache, after the commit that ended them. */
   async forget(ended: readonly EndedSession[]): Promise<void> {
     const marks = ended.map(({ tokenHash }) =>
-      this.#redis.set(this.#keys.session(hexOf(tokenHash)), ENDED, "PX", CACHE_TTL_MS)
+      this.#redis.set(this.#keys.session(hexOf(tokenHash)), ENDED, "PX", BELIEVED_MS)
     );
     await Promise.all(marks).catch((error) =>
       // Each process also reads which sessions ended, so nobody accepts them longer than 5 s.
-      this.#log.warn("ended sessions stay cached until their short life ends", { error })
+      this.#log.warn("ended sessions stay cached until they are looked up again", { error })
     );
   }
 }
 
 /** What another version of the product cached is read again from Postgres. */
-function parsePrincipal(text: string): Principal | undefined {
-  const parsed = principalSchema.safeParse(JSON.parse(text));
+function parseCopy(text: string): SessionCopy | undefined {
+  const parsed = copySchema.safeParse(JSON.parse(text));
   return parsed.success ? parsed.data : undefined;
 }
 

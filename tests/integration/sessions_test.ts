@@ -6,6 +6,7 @@ import { hashToken, hexOf } from "shared/auth/token.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { silentLog } from "shared/log/log.ts";
 import { connectRedis, type Redis, startRedis } from "shared/redis/connect.ts";
+import { connectSql } from "shared/sql/connect.ts";
 import { insertAccount } from "../harness/fixtures.ts";
 import { Gate } from "../harness/gate.ts";
 import { RedisLink } from "../harness/redis_link.ts";
@@ -49,7 +50,7 @@ Deno.test("Sessions.find() knows who a token belongs to, from Postgres and then 
     await stores.sql`delete from sessions`;
     assertOwner(await sessions.find(token), { accountId, role: "courier" }, "remembered");
     const ttlS = await stores.redis.ttl(stores.keys.session(hexOf(await hashToken(token))));
-    assert.ok(ttlS > 0 && ttlS <= 300, `${ttlS} s`);
+    assert.ok(ttlS > DAY_MS / 1_000 - 60 && ttlS <= DAY_MS / 1_000, `${ttlS} s`);
     assert.equal(await sessions.find("A".repeat(43)), undefined);
   });
 });
@@ -119,6 +120,63 @@ Deno.test("Sessions.find() answers from Postgres while Redis is away", async () 
     } finally {
       redis.disconnect();
     }
+  });
+});
+
+Deno.test("Sessions.find() asks Postgres again after five minutes, and does without where it is away", async () => {
+  await withStores(async (stores) => {
+    const { sql, redis, keys } = stores;
+    const accountId = await insertAccount(sql, "courier");
+    const { token } = await createSession(sql, accountId);
+    const lost = await createSession(sql, accountId);
+    const owner = { accountId, role: "courier" } as const;
+    let nowMs = Date.now();
+    const now = () => nowMs;
+    const sessions = new Sessions({ sql, redis, keys, log: silentLog, now });
+    const closed = connectSql("postgres://nobody@127.0.0.1:1/nothing", {
+      applicationName: "test",
+      max: 1,
+    });
+    const cutOff = new Sessions({ sql: closed, redis, keys, log: silentLog, now });
+    try {
+      assertOwner(await sessions.find(token), owner);
+      assertOwner(await sessions.find(lost.token), owner);
+      // An end that Redis has missed.
+      await sql`delete from sessions where id = ${lost.sessionId}`;
+      assertOwner(await sessions.find(lost.token), owner, "still believed");
+      nowMs += 300_000;
+      assertOwner(await cutOff.find(token), owner, "without Postgres");
+      await assert.rejects(cutOff.find("A".repeat(43)), "one that Redis does not know");
+      assertOwner(await sessions.find(token), owner, "asked again");
+      assert.equal(await sessions.find(lost.token), undefined);
+      assert.equal(await cutOff.find(lost.token), undefined, "Redis knows of the end by now");
+    } finally {
+      await closed.end({ timeout: 1 });
+    }
+  });
+});
+
+Deno.test("Sessions.end() is not undone by a look-up that renews what Redis has", async () => {
+  await withStores(async (stores) => {
+    const { sql, redis, keys } = stores;
+    const { token } = await createSession(sql, await insertAccount(sql, "courier"));
+    await sessionsOf(stores).find(token);
+    const reached = new Gate();
+    const goOn = new Gate();
+    const slow = redisWith(redis, {
+      evalsha: async (args, real) => {
+        reached.open();
+        await goOn.passed();
+        return await real(...args);
+      },
+    });
+    const now = () => Date.now() + 300_000;
+    const looking = new Sessions({ sql, redis: slow, keys, log: silentLog, now }).find(token);
+    await reached.passed();
+    await sessionsOf(stores).end(token);
+    goOn.open();
+    await looking;
+    assert.equal(await sessionsOf(stores).find(token), undefined);
   });
 });
 
