@@ -4,6 +4,9 @@
  * answer: ASCII out, answers with a Content-Length back.
  */
 const HEAD_END = "\r\n\r\n";
+const CR = 0x0d;
+const LF = 0x0a;
+const ZERO = 0x30;
 const LENGTH = /\r\ncontent-length: *(\d+)/i;
 /** Longest request: a batch of 100 positions is 14 KB. */
 const MAX_REQUEST_BYTES = 64 * 1024;
@@ -23,6 +26,9 @@ export class HttpConnection {
   readonly #host: string;
   readonly #request = new Uint8Array(MAX_REQUEST_BYTES);
   readonly #answer = new Uint8Array(MAX_ANSWER_BYTES);
+  /** Of the last answer: where its body begins and ends. */
+  #bodyAt = 0;
+  #end = 0;
 
   private constructor(connection: Deno.TcpConn, host: string) {
     this.#connection = connection;
@@ -52,39 +58,59 @@ export class HttpConnection {
 
   /** Sends a whole request, head and body, and waits. @throws as `post`. */
   async send(request: Uint8Array): Promise<RawAnswer> {
+    const status = await this.status(request);
+    return { status, body: this.body };
+  }
+
+  /** The same for who only counts: nothing is made of the body, unless `body` is read. */
+  async status(request: Uint8Array): Promise<number> {
     let sent = await this.#connection.write(request);
     while (sent < request.length) sent += await this.#connection.write(request.subarray(sent));
     return await this.#read();
+  }
+
+  /** Of the last answer, until the next request. */
+  get body(): string {
+    return decoder.decode(this.#answer.subarray(this.#bodyAt, this.#end));
   }
 
   close(): void {
     this.#connection.close();
   }
 
-  async #read(): Promise<RawAnswer> {
+  async #read(): Promise<number> {
     let length = 0;
     let end = Infinity;
-    let bodyAt = 0;
-    let status = 0;
     while (length < end) {
       const count = await this.#connection.read(this.#answer.subarray(length));
       if (count === null) throw new Error("the server has closed the connection");
       length += count;
       if (length === MAX_ANSWER_BYTES) throw new Error("the answer is too long");
       if (end !== Infinity) continue;
+      // As nearly always: it is laid out as the one before, so its length is the same too.
+      if (length === this.#end && this.#isHeadEnd(this.#bodyAt)) return this.#status();
       const text = decoder.decode(this.#answer.subarray(0, length));
       // The head is ASCII: its characters are its bytes.
       const headEnd = text.indexOf(HEAD_END);
       if (headEnd < 0) continue;
-      const head = text.slice(0, headEnd);
-      const told = LENGTH.exec(head)?.[1];
-      if (told === undefined) throw new Error(`an answer without a length: ${head}`);
-      status = Number(head.slice(9, 12));
-      bodyAt = headEnd + HEAD_END.length;
-      end = bodyAt + Number(told);
-      // As nearly always: all of it has come at once.
-      if (length >= end && text.length === length) return { status, body: text.slice(bodyAt, end) };
+      const told = LENGTH.exec(text.slice(0, headEnd))?.[1];
+      if (told === undefined) throw new Error(`an answer without a length: ${text}`);
+      this.#bodyAt = headEnd + HEAD_END.length;
+      end = this.#bodyAt + Number(told);
     }
-    return { status, body: decoder.decode(this.#answer.subarray(bodyAt, end)) };
+    this.#end = end;
+    return this.#status();
+  }
+
+  #isHeadEnd(at: number): boolean {
+    const answer = this.#answer;
+    return at >= 4 && answer[at - 4] === CR && answer[at - 3] === LF && answer[at - 2] === CR &&
+      answer[at - 1] === LF;
+  }
+
+  /** `HTTP/1.1 200 OK`: the digits from the ninth byte on. */
+  #status(): number {
+    const digit = (at: number) => (this.#answer[at] ?? ZERO) - ZERO;
+    return digit(9) * 100 + digit(10) * 10 + digit(11);
   }
 }
