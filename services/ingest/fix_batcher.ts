@@ -5,8 +5,9 @@
  * Contract: calls of a partition are sent in the order in which their fixes were submitted, on one
  * connection, so that Redis applies one courier's fixes in that order. A call is sent at once after
  * a pause, then one every 2 ms, or sooner when it is full; two may be under way, so that Redis need
- * not wait for this process nor this process for Redis. The queue is bounded for all and for each courier: over the bound a fix is refused at once, which the caller
- * tells its client (503), never dropped in silence.
+ * not wait for this process nor this process for Redis. The queue is bounded for all and for each
+ * courier: over the bound a fix is refused at once, which the caller tells its client (503), never
+ * dropped in silence. Everybody who waits is told, whatever the others do.
  */
 import type { Availability, Heard, HeardAnswer } from "shared/availability/availability.ts";
 import { FIX_BURST } from "shared/availability/cleaning.ts";
@@ -26,11 +27,11 @@ export class QueueFullError extends Error {
   override readonly name = "QueueFullError";
 }
 
-interface Waiting {
-  readonly heard: Heard;
-  /** Fixes, or 1 for a heartbeat. */
-  readonly points: number;
+/** What was heard of a courier, while it waits for its call. */
+export interface Waiting extends Heard {
+  /** Called with Redis's answer. */
   resolve(answer: HeardAnswer): void;
+  /** Called with why there is none, or with what `resolve` threw; must not throw. */
   reject(error: unknown): void;
 }
 
@@ -39,7 +40,8 @@ export class FixBatcher {
   readonly #availability: Availability;
   readonly #metrics: IngestMetrics;
   readonly #queue: Waiting[] = [];
-  readonly #queuedOf = new Map<string, number>();
+  /** Points that wait of each courier; only while so many wait that one could have too many. */
+  #queuedOf: Map<string, number> | undefined;
   #queued = 0;
   #inFlight = 0;
   #isDelayed = false;
@@ -51,23 +53,37 @@ export class FixBatcher {
   }
 
   /** Submits what was heard; resolves with Redis's answer. @throws QueueFullError at a bound. */
-  submit(heard: Heard): Promise<HeardAnswer> {
-    const points = Math.max(1, heard.fixes.length);
-    const ofCourier = (this.#queuedOf.get(heard.courierId) ?? 0) + points;
+  submit({ courierId, maxSpeedMps, fixes }: Heard): Promise<HeardAnswer> {
+    return new Promise((resolve, reject) => {
+      this.add({ courierId, maxSpeedMps, fixes, resolve, reject });
+    });
+  }
+
+  /** The same for who needs no promise of its own; rejected with QueueFullError at a bound. */
+  add(waiting: Waiting): void {
+    const points = pointsOf(waiting);
     if (this.#queued + points > MAX_QUEUED) {
-      return Promise.reject(new QueueFullError(`queued fixes must be <= ${MAX_QUEUED}`));
+      return waiting.reject(new QueueFullError(`queued fixes must be <= ${MAX_QUEUED}`));
     }
-    if (ofCourier > MAX_QUEUED_PER_COURIER) {
-      return Promise.reject(
+    if (this.#wouldCrowd(waiting.courierId, points)) {
+      return waiting.reject(
         new QueueFullError(`a courier's queued fixes must be <= ${MAX_QUEUED_PER_COURIER}`),
       );
     }
-    this.#queuedOf.set(heard.courierId, ofCourier);
     this.#queued += points;
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ heard, points, resolve, reject });
-      this.#wake();
-    });
+    this.#queue.push(waiting);
+    this.#wake();
+  }
+
+  /** Whether a courier would have more waiting than its share; counts it where it has not. */
+  #wouldCrowd(courierId: string, points: number): boolean {
+    // Nobody has more than all have together.
+    if (this.#queued + points <= MAX_QUEUED_PER_COURIER) return false;
+    const queuedOf = this.#queuedOf ??= countByCourier(this.#queue);
+    const ofCourier = (queuedOf.get(courierId) ?? 0) + points;
+    if (ofCourier > MAX_QUEUED_PER_COURIER) return true;
+    queuedOf.set(courierId, ofCourier);
+    return false;
   }
 
   /** Fixes that wait for their call. */
@@ -101,17 +117,15 @@ export class FixBatcher {
   #take(): Waiting[] {
     let points = 0;
     let count = 0;
-    while (count < this.#queue.length && points < MAX_BATCH) {
-      points += this.#queue[count]?.points ?? 0;
+    for (const waiting of this.#queue) {
+      if (points >= MAX_BATCH) break;
+      points += pointsOf(waiting);
       count++;
     }
     const batch = this.#queue.splice(0, count);
-    for (const { heard: { courierId }, points } of batch) {
-      const rest = (this.#queuedOf.get(courierId) ?? 0) - points;
-      if (rest > 0) this.#queuedOf.set(courierId, rest);
-      else this.#queuedOf.delete(courierId);
-    }
     this.#queued -= points;
+    if (this.#queued <= MAX_QUEUED_PER_COURIER) this.#queuedOf = undefined;
+    else if (this.#queuedOf !== undefined) uncount(this.#queuedOf, batch);
     this.#metrics.batchSize.observe(points);
     return batch;
   }
@@ -119,12 +133,8 @@ export class FixBatcher {
   async #commit(batch: readonly Waiting[]): Promise<void> {
     const startedAtMs = performance.now();
     try {
-      const answers = await this.#availability.applyHeard(batch.map(({ heard }) => heard));
-      batch.forEach((waiting, index) => {
-        const answer = answers[index];
-        if (answer === undefined) waiting.reject(new Error("script answered too few codes"));
-        else waiting.resolve(answer);
-      });
+      const answers = await this.#availability.applyHeard(batch);
+      for (const [index, waiting] of batch.entries()) answerOne(waiting, answers[index]);
       this.#metrics.commitDuration.observe((performance.now() - startedAtMs) / 1000);
     } catch (error) {
       for (const waiting of batch) waiting.reject(error);
@@ -132,5 +142,35 @@ export class FixBatcher {
     this.#inFlight--;
     // In the same step: nobody else may look before the next fix comes.
     this.#wake();
+  }
+}
+
+/** Fixes, or 1 for a heartbeat. */
+function pointsOf({ fixes }: Heard): number {
+  return Math.max(1, fixes.length);
+}
+
+function answerOne(waiting: Waiting, answer: HeardAnswer | undefined): void {
+  try {
+    if (answer === undefined) throw new Error("script answered too few codes");
+    waiting.resolve(answer);
+  } catch (error) {
+    waiting.reject(error);
+  }
+}
+
+function countByCourier(queue: readonly Waiting[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const waiting of queue) {
+    counts.set(waiting.courierId, (counts.get(waiting.courierId) ?? 0) + pointsOf(waiting));
+  }
+  return counts;
+}
+
+function uncount(counts: Map<string, number>, taken: readonly Waiting[]): void {
+  for (const waiting of taken) {
+    const rest = (counts.get(waiting.courierId) ?? 0) - pointsOf(waiting);
+    if (rest > 0) counts.set(waiting.courierId, rest);
+    else counts.delete(waiting.courierId);
   }
 }

@@ -106,11 +106,10 @@ class CourierSocket implements Closable {
     }
     const { seq } = frame;
     this.#underWay++;
-    // Two callbacks and no promise of its own: this is done for each frame.
-    recorder.record(courierId, frame.fixes).then(
-      (recorded) => this.#answer(() => this.#acknowledge(seq, recorded)),
-      (error) => this.#answer(() => this.#explain(seq, error)),
-    );
+    recorder.hear(courierId, frame.fixes, {
+      recorded: (recorded) => this.#answer(() => this.#acknowledge(seq, recorded)),
+      failed: (error) => this.#answer(() => this.#explain(seq, error)),
+    });
   }
 
   /** Never throws: there is nobody to hear it. */

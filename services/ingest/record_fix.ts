@@ -16,7 +16,7 @@ import { isUnavailable } from "shared/service/unavailable.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import type { CourierDirectory, CourierEntry } from "./courier_directory.ts";
 import { DegradedPositions } from "./degraded_positions.ts";
-import { FixBatcher } from "./fix_batcher.ts";
+import { FixBatcher, type Waiting } from "./fix_batcher.ts";
 import type { LastPositions } from "./last_positions.ts";
 import type { IngestMetrics } from "./metrics.ts";
 
@@ -48,6 +48,12 @@ export interface Recorded {
   readonly isDegraded: boolean;
 }
 
+/** Who is told what became of fixes; neither may throw. */
+export interface RecordListener {
+  recorded(recorded: Recorded): void;
+  failed(error: unknown): void;
+}
+
 export class FixRecorder {
   readonly degraded: DegradedPositions;
   readonly #deps: FixRecorderDeps;
@@ -56,6 +62,10 @@ export class FixRecorder {
   /** Until when the limit of a courier is known to be used up: nobody need be asked till then. */
   readonly #limitedUntilMs = new Map<string, number>();
   readonly #offShiftUntilMs = new Map<string, number>();
+  readonly #usualWay: UsualWay = {
+    answered: (usual, answer) => this.#answered(usual, answer),
+    failed: (usual, error) => tell(usual.listener, this.#recordFailed(usual, error)),
+  };
 
   constructor(deps: FixRecorderDeps) {
     this.#deps = deps;
@@ -78,31 +88,45 @@ export class FixRecorder {
   /**
    * Records fixes of a courier (none: a heartbeat); resolves after they are stored or refused.
    *
-   * Nearly always there is nothing to be found out about the courier, and Redis takes all: that
-   * way is short, because it is taken ten thousand times a second.
-   *
    * @throws QueueFullError over a bound, and what a store throws that is away.
    */
-  async record(courierId: string, fixes: readonly Fix[]): Promise<Recorded> {
+  record(courierId: string, fixes: readonly Fix[]): Promise<Recorded> {
+    return new Promise((recorded, failed) => this.hear(courierId, fixes, { recorded, failed }));
+  }
+
+  /**
+   * The same without a promise. Nearly always there is nothing to be found out about the courier,
+   * and Redis takes all: that way is short, because it is taken ten thousand times a second, and
+   * promises that live until Redis has answered are what its time went to.
+   */
+  hear(courierId: string, fixes: readonly Fix[], listener: RecordListener): void {
     const courier = this.#deps.directory.peek(courierId);
     if (courier === undefined || !this.#isUsual(courier, fixes)) {
-      return await this.#recordUnusual(courierId, courier, fixes);
+      return tell(listener, this.#recordUnusual(courierId, courier, fixes));
     }
-    const heard = heardOf(courier, fixes);
-    let answer: HeardAnswer;
-    try {
-      answer = await this.#batcherOf(courier.partition).submit(heard);
-    } catch (error) {
-      return this.#finish(courierId, fixes, await this.#afterFailure(courier, fixes, error));
-    }
-    if (isPlain(answer)) return this.#finish(courierId, fixes, PLAIN);
+    const usual = new UsualFixes(courier, fixes, listener, this.#usualWay);
+    this.#batcherOf(courier.partition).add(usual);
+  }
+
+  #answered(usual: UsualFixes, answer: HeardAnswer): void {
+    const { courierId, fixes, listener } = usual;
+    if (isPlain(answer)) listener.recorded(this.#finish(courierId, fixes, PLAIN));
+    else tell(listener, this.#recordAnswer(usual, answer));
+  }
+
+  async #recordAnswer(usual: UsualFixes, answer: HeardAnswer): Promise<Recorded> {
+    const { courier, fixes } = usual;
     let recorded: Recorded;
     try {
-      recorded = this.#learn(courier, await this.#believe(courier, heard, answer));
+      recorded = this.#learn(courier, await this.#believe(courier, usual, answer));
     } catch (error) {
       recorded = await this.#afterFailure(courier, fixes, error);
     }
-    return this.#finish(courierId, fixes, recorded);
+    return this.#finish(courier.id, fixes, recorded);
+  }
+
+  async #recordFailed({ courier, fixes }: UsualFixes, error: unknown): Promise<Recorded> {
+    return this.#finish(courier.id, fixes, await this.#afterFailure(courier, fixes, error));
   }
 
   /** Whether nothing but Redis has to be asked, as far as this process knows. */
@@ -251,6 +275,44 @@ export class FixRecorder {
   #availabilityOf(partition: Partition): Availability {
     return new Availability(this.#deps.redis, this.#deps.keys, partition);
   }
+}
+
+interface UsualWay {
+  answered(usual: UsualFixes, answer: HeardAnswer): void;
+  failed(usual: UsualFixes, error: unknown): void;
+}
+
+/** Fixes that only Redis has to be asked about: one object for all that is said of them. */
+class UsualFixes implements Waiting {
+  readonly courierId: string;
+  readonly maxSpeedMps: number;
+  readonly #way: UsualWay;
+
+  constructor(
+    readonly courier: CourierEntry,
+    readonly fixes: readonly Fix[],
+    readonly listener: RecordListener,
+    way: UsualWay,
+  ) {
+    this.courierId = courier.id;
+    this.maxSpeedMps = courier.maxSpeedMps;
+    this.#way = way;
+  }
+
+  resolve(answer: HeardAnswer): void {
+    this.#way.answered(this, answer);
+  }
+
+  reject(error: unknown): void {
+    this.#way.failed(this, error);
+  }
+}
+
+function tell(listener: RecordListener, recording: Promise<Recorded>): void {
+  recording.then(
+    (recorded) => listener.recorded(recorded),
+    (error) => listener.failed(error),
+  );
 }
 
 /** Whether the sender has nothing more to do about any of them. */

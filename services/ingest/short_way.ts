@@ -17,7 +17,7 @@ import { pathOf } from "shared/service/path_of.ts";
 import { readPlainFix } from "./parse_fix.ts";
 import { MAX_BATCH_BYTES, MAX_FIX_BYTES } from "./post_positions.ts";
 import type { PrincipalCache } from "./principal_cache.ts";
-import type { FixRecorder, Recorded } from "./record_fix.ts";
+import type { FixRecorder, Recorded, RecordListener } from "./record_fix.ts";
 
 const METHOD = "POST";
 const JSON_TYPE = { headers: { "content-type": "application/json" } };
@@ -119,39 +119,72 @@ export class ShortWay {
     );
   }
 
-  async #answer(
+  #answer(
     request: Request,
-    { route, courierId }: { readonly route: Route; readonly courierId: string },
+    about: { readonly route: Route; readonly courierId: string },
     info: ConnectionInfo | undefined,
   ): Promise<Response> {
-    const startedAtMs = performance.now();
-    const begun = await this.#begin(request, route, courierId);
-    if (typeof begun !== "number") {
-      this.#begun.set(request, begun);
-      return await this.#longWay(request, info);
-    }
-    this.#answered.add(route.path);
-    this.#durations.get(route)?.observe((performance.now() - startedAtMs) / 1000);
-    return new Response(route.accepted(begun), JSON_TYPE);
+    return new Promise((resolve) => {
+      const post = new PlainPost(this.#deps.recorder, about, (begun) => {
+        if (typeof begun === "number") return resolve(this.#accepted(post, begun));
+        this.#begun.set(request, begun);
+        resolve(this.#longWay(request, info));
+      });
+      request.json().then((input) => post.record(input), (error) => post.failed(error));
+    });
   }
 
-  /** Records the fixes; how many, when all were accepted and nothing more is to be said. */
-  async #begin(request: Request, route: Route, courierId: string): Promise<Begun | number> {
-    let input: unknown;
+  #accepted({ route, startedAtMs }: PlainPost, count: number): Response {
+    this.#answered.add(route.path);
+    this.#durations.get(route)?.observe((performance.now() - startedAtMs) / 1000);
+    return new Response(route.accepted(count), JSON_TYPE);
+  }
+}
+
+/**
+ * One request on the short way, and the one who listens to what becomes of its fixes: it lives
+ * until Redis has answered, as all that hangs on it, so it is one object and no chain of promises.
+ */
+class PlainPost implements RecordListener {
+  readonly route: Route;
+  readonly startedAtMs = performance.now();
+  readonly #recorder: FixRecorder;
+  readonly #courierId: string;
+  /** Called once: how many fixes were accepted when nothing more is to be said, or what was done. */
+  readonly #end: (begun: number | Begun) => void;
+  #input: unknown;
+  #isRead = false;
+
+  constructor(
+    recorder: FixRecorder,
+    { route, courierId }: { readonly route: Route; readonly courierId: string },
+    end: (begun: number | Begun) => void,
+  ) {
+    this.#recorder = recorder;
+    this.route = route;
+    this.#courierId = courierId;
+    this.#end = end;
+  }
+
+  record(input: unknown): void {
+    this.#input = input;
+    this.#isRead = true;
     try {
-      input = await request.json();
+      const fixes = this.route.read(input);
+      if (fixes === undefined) this.#end({ input });
+      else this.#recorder.hear(this.#courierId, fixes, this);
     } catch (error) {
-      if (error instanceof SyntaxError) return { isMalformed: true };
-      throw error;
+      this.failed(error);
     }
-    const fixes = route.read(input);
-    if (fixes === undefined) return { input };
-    try {
-      const recorded = await this.#deps.recorder.record(courierId, fixes);
-      return isPlain(recorded) ? fixes.length : { input, recorded };
-    } catch (failure) {
-      return { input, failure };
-    }
+  }
+
+  recorded(recorded: Recorded): void {
+    this.#end(isPlain(recorded) ? recorded.codes.length : { input: this.#input, recorded });
+  }
+
+  failed(failure: unknown): void {
+    if (this.#isRead) return this.#end({ input: this.#input, failure });
+    this.#end(failure instanceof SyntaxError ? { isMalformed: true } : { failure });
   }
 }
 

@@ -172,6 +172,50 @@ Deno.test("FixBatcher.submit() rejects the fixes of a call that failed, and only
   });
 });
 
+Deno.test("FixBatcher.add() answers the others of a call whatever one of them throws, and goes on", async () => {
+  await withStores(async (stores) => {
+    const { batcher } = answering(stores, () => Promise.resolve());
+    const told: unknown[] = [];
+    batcher.add({
+      ...heard("thrower", fixAt(PICKUP)),
+      resolve: () => {
+        throw new Error("a bug");
+      },
+      reject: (error) => told.push(error),
+    });
+    const other = await withTimeout(
+      "the other's answer",
+      BOUND_MS,
+      batcher.submit(heard("other", fixAt(PICKUP))),
+    );
+    assert.deepEqual(other.codes, ["accepted"]);
+    assert.deepEqual(told, [new Error("a bug")]);
+    const next = batcher.submit(heard("thrower", fixAt(PICKUP)));
+    assert.deepEqual((await withTimeout("the next call", BOUND_MS, next)).codes, ["accepted"]);
+  });
+});
+
+Deno.test("FixBatcher.add() gives back a courier's share as its fixes are sent", async () => {
+  await withStores(async (stores) => {
+    const gates = [new Gate(), new Gate(), new Gate()];
+    let calls = 0;
+    const { batcher } = answering(stores, () => gates[calls++]?.passed() ?? Promise.resolve());
+    const send = (courierId: string) => batcher.submit(heard(courierId, fixAt(PICKUP)));
+    const waiting = Array.from({ length: 2 * MAX_BATCH }, (_, at) => send(`early ${at}`));
+    waiting.push(...Array.from({ length: MAX_OF_ONE }, () => send("flood")));
+    waiting.push(...Array.from({ length: 2 * MAX_OF_ONE }, (_, at) => send(`courier ${at}`)));
+    await assert.rejects(send("flood"), QueueFullError);
+    // One call ends, and the next takes as many of the flood as it can hold.
+    gates[0]?.open();
+    await eventually("the next call", () => batcher.queued === 3 * MAX_OF_ONE - MAX_BATCH);
+    waiting.push(...Array.from({ length: MAX_BATCH }, () => send("flood")));
+    await assert.rejects(send("flood"), QueueFullError);
+    for (const gate of gates) gate.open();
+    const codes = (await Promise.all(waiting)).flatMap((answer) => answer.codes);
+    assert.deepEqual(new Set(codes), new Set(["accepted"]));
+  });
+});
+
 Deno.test("FixBatcher.submit() is answered whenever it comes, also just as a batch ends", async () => {
   await withStores(async (stores) => {
     // Every moment around the end of a batch, counted in turns of the microtask queue.
