@@ -30,7 +30,9 @@ export interface Outcome {
 export interface LoadRun {
   readonly name: string;
   /** The ingest service, or a program that takes `ServerSettings`. */
-  readonly server: "ingest" | Program;
+  readonly server: "ingest" | Program | URL;
+  /** Whether the yardstick checks sessions and limits. */
+  readonly checks?: boolean;
   readonly load: Omit<LoadSettings, "port">;
 }
 
@@ -40,7 +42,8 @@ export async function runLoad(stores: BenchStores, run: LoadRun): Promise<Outcom
   const prefix = `bench-${crypto.randomUUID().slice(0, 8)}:`;
   const port = freePort();
   await forgetPositions(databaseUrl);
-  const server = await start(run, { databaseUrl, redisUrl, prefix, port });
+  const checks = run.checks ? { sendersFile: run.load.sendersFile } : undefined;
+  const server = await start(run, { databaseUrl, redisUrl, prefix, port, checks });
   let load: BenchProcess | undefined;
   try {
     const file = new URL("./load.ts", import.meta.url);

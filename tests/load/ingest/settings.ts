@@ -6,6 +6,8 @@ export interface ServerSettings {
   /** Of the Redis keys of one run. */
   readonly prefix: string;
   readonly port: number;
+  /** For the yardstick that checks sessions and limits: whose. */
+  readonly checks?: { readonly sendersFile: string } | undefined;
 }
 
 export interface LoadSettings {
