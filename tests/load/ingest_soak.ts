@@ -251,6 +251,8 @@ async function conclude(options: Options, result: Run): Promise<void> {
     ack_p99_ms: phones.ackP99Ms,
     generator_lag_p99_ms: phones.lagP99Ms,
     generator_lag_max_ms: phones.lagMaxMs,
+    generator_post_wait_p99_ms: phones.postWaitP99Ms,
+    generator_post_wait_max_ms: phones.postWaitMaxMs,
     acknowledged: ledger.acknowledged,
     lost,
     lost_in_redis: ledger.lostInRedis,

@@ -8,7 +8,7 @@
  */
 import { pause } from "shared/clock/timeout.ts";
 import { answer, readSettings, toldLines } from "../harness/child.ts";
-import type { RawAnswer } from "../harness/http_connection.ts";
+import { HttpConnection, type RawAnswer } from "../harness/http_connection.ts";
 import type { Sender } from "../ingest/settings.ts";
 import { Histogram } from "./histogram.ts";
 import { SlotBits } from "./ledger.ts";
@@ -63,7 +63,7 @@ class Phones {
     this.#settings = settings;
     this.#senders = senders;
     this.#sockets = new Array<PhoneSocket | undefined>(count);
-    this.#posting = new Posting(port);
+    this.#posting = new Posting(() => HttpConnection.open(port));
     this.#acknowledged = new SlotBits(count, maxSlots);
     this.#newestMs = new Float64Array(count);
     this.#awayUntil = new Int32Array(count).map((_, phone) => phone % rampSlots);
@@ -288,12 +288,15 @@ class Phones {
       ackP99Ms: this.#acks.quantile(0.99),
       lagP99Ms: this.#lags.quantile(0.99),
       lagMaxMs: this.#lags.maxMs,
+      postWaitP99Ms: this.#posting.waits.quantile(0.99),
+      postWaitMaxMs: this.#posting.waits.maxMs,
     };
     this.#fixes = 0;
     this.#outcomes = {};
     this.#degraded = 0;
     this.#acks.clear();
     this.#lags.clear();
+    this.#posting.waits.clear();
     return figures;
   }
 

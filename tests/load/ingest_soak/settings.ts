@@ -37,6 +37,9 @@ export interface PhonesFigures {
   /** How late the phones themselves were. */
   readonly lagP99Ms: number;
   readonly lagMaxMs: number;
+  /** How long posts waited in the phones' process for a connection. */
+  readonly postWaitP99Ms: number;
+  readonly postWaitMaxMs: number;
 }
 
 /** What the reader saw since it was asked last. */
