@@ -1,5 +1,6 @@
 import type { Credentials } from "shared/auth/credentials.ts";
 import type { Principal } from "shared/auth/principal.ts";
+import { askAheadMs } from "shared/cache/ask_ahead.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import { requireSender } from "./require_courier.ts";
 
@@ -11,6 +12,8 @@ const REMEMBER_MS = 4_000;
  */
 const REMEMBER_FOLLOWED_MS = 30_000;
 const MAX_REMEMBERED = 100_000;
+/** Tokens looked up ahead at once; what is over it is asked again when it is used next. */
+const MAX_ASKED_AHEAD = 100;
 const BEARER = "Bearer ";
 
 interface Remembered {
@@ -18,24 +21,41 @@ interface Remembered {
   readonly askedAtMs: number;
   /** The account, where it may send positions. */
   readonly senderId: string | undefined;
+  /** From then on it is looked up again by the way; Infinity while that is under way. */
+  askAgainAtMs: number;
 }
 
 type Lookup = Pick<Credentials, "find" | "hasEnded"> & {
   readonly revocations: Pick<Credentials["revocations"], "isFresh">;
 };
 
+/** What the cache asks for besides tokens. */
+export interface PrincipalCacheSources {
+  /** Milliseconds of a clock that never jumps. */
+  readonly now?: () => number;
+  /** In [0, 1). */
+  readonly random?: () => number;
+}
+
 /**
  * Remembers who a token belongs to. A credential that ended is forgotten as soon as this process
  * reads of it; while it cannot read, after 4 s.
+ *
+ * A token in use is looked up again before its memory ends, at a moment of its own, and its requests
+ * do not wait for that: after a restart all phones come within seconds, and would all wait again
+ * each half a minute, at the same time.
  */
 export class PrincipalCache {
   readonly #credentials: Lookup;
   readonly #now: () => number;
+  readonly #random: () => number;
   readonly #remembered = new Map<string, Remembered>();
+  #askedAhead = 0;
 
-  constructor(credentials: Lookup, now: () => number = () => performance.now()) {
+  constructor(credentials: Lookup, { now, random }: PrincipalCacheSources = {}) {
     this.#credentials = credentials;
-    this.#now = now;
+    this.#now = now ?? (() => performance.now());
+    this.#random = random ?? Math.random;
   }
 
   /** @throws what the look-up throws when it cannot tell. */
@@ -44,6 +64,10 @@ export class PrincipalCache {
     if (remembered !== undefined) {
       return this.#credentials.hasEnded(remembered.principal) ? undefined : remembered.principal;
     }
+    return await this.#lookUp(token);
+  }
+
+  async #lookUp(token: string): Promise<Principal | undefined> {
     const askedAtMs = this.#now();
     const principal = await this.#credentials.find(token);
     if (principal === undefined) {
@@ -51,8 +75,27 @@ export class PrincipalCache {
       return undefined;
     }
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
-    this.#remembered.set(token, { principal, askedAtMs, senderId: senderIdOf(principal) });
+    this.#remembered.set(token, {
+      principal,
+      askedAtMs,
+      senderId: senderIdOf(principal),
+      askAgainAtMs: askedAtMs + askAheadMs(REMEMBER_FOLLOWED_MS, this.#random()),
+    });
     return principal;
+  }
+
+  /** Never rejects. */
+  async #askAhead(token: string, remembered: Remembered): Promise<void> {
+    if (this.#askedAhead >= MAX_ASKED_AHEAD) return;
+    this.#askedAhead++;
+    remembered.askAgainAtMs = Infinity;
+    try {
+      await this.#lookUp(token);
+    } catch {
+      // Whoever comes next asks again, and is told what fails where nothing is remembered any more.
+      remembered.askAgainAtMs = this.#now();
+    }
+    this.#askedAhead--;
   }
 
   /**
@@ -82,10 +125,13 @@ export class PrincipalCache {
   #peek(token: string): Remembered | undefined {
     const remembered = this.#remembered.get(token);
     if (remembered === undefined) return undefined;
-    const ageMs = this.#now() - remembered.askedAtMs;
+    const nowMs = this.#now();
+    const ageMs = nowMs - remembered.askedAtMs;
     if (ageMs < REMEMBER_MS) return remembered;
     const isFollowed = this.#credentials.revocations.isFresh();
-    return isFollowed && ageMs < REMEMBER_FOLLOWED_MS ? remembered : undefined;
+    if (!isFollowed || ageMs >= REMEMBER_FOLLOWED_MS) return undefined;
+    if (nowMs >= remembered.askAgainAtMs) void this.#askAhead(token, remembered);
+    return remembered;
   }
 }
 

@@ -59,7 +59,7 @@ export class Ingest {
       log,
     });
     this.credentials = new Credentials({ sql, redis, keys, log, tokenIssuer: TOKEN_ISSUER });
-    const principals = new PrincipalCache(this.credentials, () => this.nowMs);
+    const principals = new PrincipalCache(this.credentials, { now: () => this.nowMs });
     this.#app = createApp({
       recorder: this.recorder,
       parcels: new ParcelRecorder({
