@@ -1,3 +1,4 @@
+import { askAheadMs } from "shared/cache/ask_ahead.ts";
 import { type Bounds, boundsOf } from "shared/geo/area.ts";
 import { EARTH_RADIUS_M } from "shared/geo/point.ts";
 import { MAX_SPEED_MPS, REGION_MARGIN_M } from "shared/availability/cleaning.ts";
@@ -39,6 +40,13 @@ const MAX_READ = 500;
 /** Who wait for one; each is a request that is under way. */
 const MAX_WAITING = 20_000;
 
+interface Remembered {
+  readonly entry: CourierEntry;
+  readonly untilMs: number;
+  /** From then on it is read again by the way; Infinity while that is under way. */
+  askAgainAtMs: number;
+}
+
 interface Waiting {
   readonly courierId: string;
   resolve(facts: CourierFacts | undefined): void;
@@ -62,28 +70,58 @@ interface PositionRow {
   readonly recordedAt: Date;
 }
 
-/** Where each courier belongs. Status is read from Postgres each time it is asked for. */
+export interface CourierDirectoryOptions {
+  /** How much faster the demo's couriers move. */
+  readonly speed?: number;
+  /** Milliseconds of a clock that never jumps. */
+  readonly now?: () => number;
+  /** In [0, 1). */
+  readonly random?: () => number;
+}
+
+/**
+ * Where each courier belongs. Status is read from Postgres each time it is asked for.
+ *
+ * An entry in use is read again before its time ends, at a moment of its own, and no fix waits for
+ * that: after a restart all couriers are read within seconds, and so they would be ten minutes
+ * later.
+ */
 export class CourierDirectory {
   readonly #sql: Sql;
   readonly #speed: number;
   readonly #now: () => number;
-  readonly #remembered = new Map<string, { readonly entry: CourierEntry; untilMs: number }>();
+  readonly #random: () => number;
+  readonly #remembered = new Map<string, Remembered>();
   readonly #waiting: Waiting[] = [];
   #isReading = false;
 
-  /** @param speed how much faster the demo's couriers move. */
-  constructor(sql: Sql, speed = 1, now: () => number = () => performance.now()) {
+  constructor(sql: Sql, { speed = 1, now, random }: CourierDirectoryOptions = {}) {
     this.#sql = sql;
     this.#speed = speed;
-    this.#now = now;
+    this.#now = now ?? (() => performance.now());
+    this.#random = random ?? Math.random;
   }
 
   /** The courier's entry where it is remembered, without waiting. */
   peek(courierId: string): CourierEntry | undefined {
     const remembered = this.#remembered.get(courierId);
-    return remembered !== undefined && this.#now() < remembered.untilMs
-      ? remembered.entry
-      : undefined;
+    if (remembered === undefined) return undefined;
+    const nowMs = this.#now();
+    if (nowMs >= remembered.untilMs) return undefined;
+    if (nowMs >= remembered.askAgainAtMs) void this.#askAhead(remembered);
+    return remembered.entry;
+  }
+
+  /** Never rejects. Not before those who wait: then there is no room in the next statement. */
+  async #askAhead(remembered: Remembered): Promise<void> {
+    if (this.#waiting.length >= MAX_READ) return;
+    remembered.askAgainAtMs = Infinity;
+    try {
+      await this.read(remembered.entry.id);
+    } catch {
+      // Whoever comes next asks again.
+      remembered.askAgainAtMs = this.#now();
+    }
   }
 
   /** The courier's entry; undefined for an unknown courier. */
@@ -166,7 +204,9 @@ export class CourierDirectory {
       bounds: withMargin(boundsOf(row.area.map(([lat, lon]) => ({ lat, lon })))),
     };
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
-    this.#remembered.set(row.id, { entry, untilMs: this.#now() + REMEMBER_MS });
+    const nowMs = this.#now();
+    const askAgainAtMs = nowMs + askAheadMs(REMEMBER_MS, this.#random());
+    this.#remembered.set(row.id, { entry, untilMs: nowMs + REMEMBER_MS, askAgainAtMs });
     return entry;
   }
 }

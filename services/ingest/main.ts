@@ -49,7 +49,7 @@ await runService({
       sql,
       redis,
       keys,
-      directory: new CourierDirectory(sql, config.SPEED),
+      directory: new CourierDirectory(sql, { speed: config.SPEED }),
       lastPositions,
       metrics: ingestMetrics,
       log,

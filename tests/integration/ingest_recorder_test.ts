@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { MAX_SPEED_MPS } from "shared/availability/cleaning.ts";
+import { createSeededRandom } from "shared/city/seeded_random.ts";
+import type { Sql } from "shared/sql/connect.ts";
 import { CourierDirectory } from "../../services/ingest/courier_directory.ts";
 import { fixAt, northOfPickup, PICKUP } from "../harness/couriers.ts";
 import { insertCourier } from "../harness/fixtures.ts";
@@ -77,25 +80,65 @@ Deno.test("LastPositions keeps the newest accepted fix of each courier in Postgr
   });
 });
 
+/** The same, and how many statements it was asked for. */
+function counting(sql: Sql): { readonly sql: Sql; count(): number } {
+  let statements = 0;
+  const counted = new Proxy(sql, {
+    apply(real, self, args) {
+      statements++;
+      return Reflect.apply(real, self, args);
+    },
+  });
+  return { sql: counted, count: () => statements };
+}
+
 Deno.test("CourierDirectory looks up a thousand couriers at once in a few statements, each for itself", async () => {
   await withIngest(async ({ stores }) => {
     const ids = await Promise.all(
       Array.from({ length: 30 }, () => insertCourier(stores.sql, { status: "busy" })),
     );
-    let statements = 0;
-    const counted = new Proxy(stores.sql, {
-      apply(sql, self, args) {
-        statements++;
-        return Reflect.apply(sql, self, args);
-      },
-    });
-    const directory = new CourierDirectory(counted);
+    const counted = counting(stores.sql);
+    const directory = new CourierDirectory(counted.sql);
     const strangers = Array.from({ length: 970 }, () => crypto.randomUUID());
     const found = await Promise.all([...ids, ...strangers].map((id) => directory.read(id)));
     assert.deepEqual(found.slice(0, 30).map((facts) => facts?.entry.id), ids);
     assert.deepEqual(new Set(found.slice(30)), new Set([undefined]));
-    assert.ok(statements <= 6, `${statements} statements`);
+    assert.ok(counted.count() <= 6, `${counted.count()} statements`);
     await stores.sql`update couriers set status = 'paused', version = 9 where id = ${ids[0] ?? ""}`;
     assert.equal((await directory.read(ids[0] ?? ""))?.status, "paused", "nothing is remembered");
+  });
+});
+
+Deno.test("CourierDirectory reads those who were read together again over minutes, and no fix waits", async () => {
+  await withIngest(async ({ stores }) => {
+    const seed = 20261121;
+    console.log(`seed ${seed}`);
+    const ids = await Promise.all(
+      Array.from({ length: 200 }, () => insertCourier(stores.sql, { status: "available" })),
+    );
+    const counted = counting(stores.sql);
+    let nowMs = 0;
+    const directory = new CourierDirectory(counted.sql, {
+      now: () => nowMs,
+      random: createSeededRandom(seed),
+    });
+    await Promise.all(ids.map((id) => directory.read(id)));
+    await stores.sql`update couriers set vehicle = 'car' where id = any(${ids})`;
+
+    const perMinute: number[] = [];
+    let known = 0;
+    for (let minute = 1; minute < 10; minute++) {
+      nowMs = minute * 60_000;
+      const before = counted.count();
+      for (const id of ids) assert.ok(directory.peek(id), `waits after ${minute} minutes`);
+      // It comes after all that were asked for before.
+      await directory.read(crypto.randomUUID());
+      assert.ok(counted.count() - before <= 6, "a few statements for all of a minute");
+      const anew = ids.filter((id) => directory.peek(id)?.maxSpeedMps === MAX_SPEED_MPS.car).length;
+      perMinute.push(anew - known);
+      known = anew;
+    }
+    assert.equal(known, ids.length, `all were read again: ${perMinute}`);
+    assert.ok(Math.max(...perMinute) < ids.length / 2, `spread over minutes: ${perMinute}`);
   });
 });
