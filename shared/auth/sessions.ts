@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { askAheadMs } from "shared/cache/ask_ahead.ts";
 import { withTimeout } from "shared/clock/timeout.ts";
 import { Gather, padded } from "shared/gather/gather.ts";
 import type { Log } from "shared/log/log.ts";
@@ -21,6 +22,11 @@ const MAX_SESSIONS = 100;
  * logout could go unseen if Redis missed it. An older one counts while Postgres is away.
  */
 const BELIEVED_MS = 300_000;
+/**
+ * Sessions asked about ahead at once; over it they are when they are used next. Who has to wait for an
+ * answer goes in the same statements.
+ */
+const MAX_ASKED_AHEAD = 100;
 /** Postgres is asked instead after this long: a Redis that hangs must not hold every request. */
 const CACHE_TIMEOUT_MS = 150;
 /** Stands in the cache for a session that was ended, so that a look-up under way cannot revive it. */
@@ -185,6 +191,20 @@ async function findSessions(
   return hashes.map((hash) => found.get(hexOf(hash)));
 }
 
+/** What is known of a token before Postgres is asked. */
+interface Known {
+  readonly hash: Uint8Array;
+  readonly key: string;
+  /** What stood in Redis: null for nothing, undefined where it did not answer. */
+  readonly cached: string | null | undefined;
+  readonly copy: SessionCopy | undefined;
+}
+
+/** In [0, 1), even among sessions, and the same for each in every process. */
+function shareOf(hash: Uint8Array): number {
+  return ((hash[0] ?? 0) * 256 + (hash[1] ?? 0)) / 65_536;
+}
+
 export interface SessionsDeps {
   readonly sql: Sql;
   readonly redis: Redis;
@@ -205,6 +225,8 @@ export class Sessions {
   readonly #now: () => number;
   readonly #lookUps: Gather<Uint8Array, FoundSession | undefined>;
   readonly #cacheReads: Gather<string, string | null | undefined>;
+  /** Keys of sessions of which Postgres is asked while their copy still counts. */
+  readonly #askedAhead = new Set<string>();
 
   constructor(deps: SessionsDeps) {
     this.#sql = deps.sql;
@@ -224,8 +246,27 @@ export class Sessions {
     const cached = await this.#cacheReads.ask(key);
     if (cached === ENDED) return undefined;
     const copy = typeof cached === "string" ? parseCopy(cached) : undefined;
+    const known: Known = { hash, key, cached, copy };
     const ageMs = this.#now() - (copy?.askedAtMs ?? 0);
-    if (copy !== undefined && ageMs >= 0 && ageMs < BELIEVED_MS) return copy.principal;
+    if (copy !== undefined && ageMs >= 0 && ageMs < BELIEVED_MS) {
+      if (ageMs >= askAheadMs(BELIEVED_MS, shareOf(hash))) void this.#askAhead(known);
+      return copy.principal;
+    }
+    return await this.#ask(known);
+  }
+
+  /** Never rejects: the copy counts, and who comes after its time asks again. */
+  async #askAhead(known: Known): Promise<void> {
+    const { key } = known;
+    if (this.#askedAhead.has(key) || this.#askedAhead.size >= MAX_ASKED_AHEAD) return;
+    this.#askedAhead.add(key);
+    await this.#ask(known).catch((error) =>
+      this.#log.debug("session not asked about ahead", { error })
+    );
+    this.#askedAhead.delete(key);
+  }
+
+  async #ask({ hash, key, cached, copy }: Known): Promise<Principal | undefined> {
     const found = await this.#lookUp(hash, copy);
     if (found === undefined) {
       // Redis has missed its end, and must not tell of it once Postgres is away.

@@ -6,7 +6,8 @@ import { hashToken, hexOf } from "shared/auth/token.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
 import { silentLog } from "shared/log/log.ts";
 import { connectRedis, type Redis, startRedis } from "shared/redis/connect.ts";
-import { connectSql } from "shared/sql/connect.ts";
+import { connectSql, type Sql } from "shared/sql/connect.ts";
+import { eventually } from "../harness/eventually.ts";
 import { insertAccount } from "../harness/fixtures.ts";
 import { Gate } from "../harness/gate.ts";
 import { RedisLink } from "../harness/redis_link.ts";
@@ -65,6 +66,88 @@ Deno.test("Sessions.end() ends a session at once", async () => {
     await sessions.end(token);
     assert.equal(await sessions.find(token), undefined);
     assertOwner(await sessions.find(other.token), { accountId, role: "courier" });
+  });
+});
+
+/** A Postgres that answers about sessions only while the gate is open, and which were asked about. */
+function gated(sql: Sql, gate: () => Gate) {
+  const asked: number[] = [];
+  const slow = new Proxy(sql, {
+    apply(real, self, args) {
+      const [, hashes] = args as [unknown, Uint8Array[]];
+      asked.push(new Set(hashes.map(hexOf)).size);
+      const opened = gate().passed();
+      return opened.then(() => Reflect.apply(real, self, args));
+    },
+  });
+  return { sql: slow, asked };
+}
+
+Deno.test("Sessions.find() asks again about those found together at moments of their own, and nobody waits", async () => {
+  await withStores(async (stores) => {
+    const { sql, redis, keys } = stores;
+    const accountId = await insertAccount(sql, "courier");
+    const opened = await Promise.all(
+      Array.from({ length: 100 }, () => createSession(sql, accountId)),
+    );
+    const cacheKeys = await Promise.all(
+      opened.map(async ({ token }) => keys.session(hexOf(await hashToken(token)))),
+    );
+    let gate = new Gate();
+    gate.open();
+    const startMs = Date.now();
+    let nowMs = startMs;
+    const slow = gated(sql, () => gate);
+    const sessions = new Sessions({
+      sql: slow.sql,
+      redis,
+      keys,
+      log: silentLog,
+      now: () => nowMs,
+    });
+    const findAll = () => Promise.all(opened.map(({ token }) => sessions.find(token)));
+    const renewed = async () => {
+      const copies = await redis.mget(...cacheKeys);
+      return copies.filter((copy) => copy?.includes(`"askedAtMs":${nowMs}`)).length;
+    };
+    await findAll();
+    await eventually("all are remembered", async () => await renewed() === opened.length);
+
+    const perStep: number[] = [];
+    for (let ageMs = 30_000; ageMs < 300_000; ageMs += 30_000) {
+      nowMs = startMs + ageMs;
+      gate = new Gate();
+      slow.asked.length = 0;
+      for (const found of await findAll()) assertOwner(found, { accountId, role: "courier" });
+      gate.open();
+      // It is asked about after all of them.
+      assert.equal(await sessions.find("A".repeat(43)), undefined);
+      const count = slow.asked.reduce((sum, some) => sum + some, 0) - 1;
+      await eventually("who was asked about is known anew", async () => await renewed() === count);
+      assert.ok(slow.asked.length <= 4, `statements: ${slow.asked}`);
+      perStep.push(count);
+    }
+    assert.deepEqual(perStep.slice(0, 4), [0, 0, 0, 0], "not before half of the time");
+    const total = perStep.reduce((sum, some) => sum + some, 0);
+    assert.equal(total, opened.length, `each once: ${perStep}`);
+    assert.ok(Math.max(...perStep) < opened.length / 2, `over time: ${perStep}`);
+  });
+});
+
+Deno.test("Sessions.find() is told ahead of time of an end that Redis has missed", async () => {
+  await withStores(async (stores) => {
+    const { sql, redis, keys } = stores;
+    const accountId = await insertAccount(sql, "courier");
+    const { token } = await createSession(sql, accountId);
+    let nowMs = Date.now();
+    const sessions = new Sessions({ sql, redis, keys, log: silentLog, now: () => nowMs });
+    assertOwner(await sessions.find(token), { accountId, role: "courier" });
+    const key = keys.session(hexOf(await hashToken(token)));
+    await eventually("it is remembered", async () => await redis.exists(key) === 1);
+    await sql`delete from sessions`;
+    nowMs += 299_000;
+    assertOwner(await sessions.find(token), { accountId, role: "courier" }, "it may count so long");
+    await eventually("the copy is gone", async () => await sessions.find(token) === undefined);
   });
 });
 
