@@ -99,6 +99,8 @@ export class LastPositions {
       await pause(FLUSH_MS, signal);
       await this.flush();
     }
+    // What came during a flush that was under way then.
+    await this.flush();
   }
 
   /** Writes what was noted. An older fix never replaces a newer one. */

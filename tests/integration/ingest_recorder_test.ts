@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { MAX_SPEED_MPS } from "shared/availability/cleaning.ts";
 import { createSeededRandom } from "shared/city/seeded_random.ts";
+import { silentLog } from "shared/log/log.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import { CourierDirectory } from "../../services/ingest/courier_directory.ts";
+import { LastPositions } from "../../services/ingest/last_positions.ts";
 import { fixAt, northOfPickup, PICKUP } from "../harness/couriers.ts";
 import { insertCourier } from "../harness/fixtures.ts";
+import { Gate } from "../harness/gate.ts";
 import { Ingest, withIngest } from "../harness/ingest_world.ts";
 import { PARTITION } from "../harness/outbox.ts";
 import { redisWith } from "../harness/stand_ins.ts";
@@ -77,6 +80,35 @@ Deno.test("LastPositions keeps the newest accepted fix of each courier in Postgr
       speedMps: 7.5,
       recordedAt: new Date(newest.recordedAtMs),
     }]);
+  });
+});
+
+Deno.test("LastPositions writes what came during its last but one flush before it ends", async () => {
+  await withIngest(async ({ stores }) => {
+    const gate = new Gate();
+    const reached = new Gate();
+    const slow = new Proxy(stores.sql, {
+      apply(real, self, args) {
+        reached.open();
+        return gate.passed().then(() => Reflect.apply(real, self, args));
+      },
+    });
+    const positions = new LastPositions(slow, silentLog);
+    const [early, late] = [
+      await insertCourier(stores.sql, { status: "available" }),
+      await insertCourier(stores.sql, { status: "available" }),
+    ];
+    const stopping = new AbortController();
+    positions.note(early, fixAt(PICKUP, 2_000));
+    const running = positions.run(stopping.signal);
+    stopping.abort();
+    await reached.passed();
+    positions.note(late, fixAt(PICKUP, 1_000));
+    gate.open();
+    await running;
+    const rows = await stores.sql<{ courierId: string }[]>`
+      select courier_id from courier_last_positions`;
+    assert.deepEqual(new Set(rows.map(({ courierId }) => courierId)), new Set([early, late]));
   });
 });
 
