@@ -8,47 +8,65 @@ import { fixOf } from "./fix_of.ts";
 const FLUSH_MS = 15_000;
 const MAX_ROWS = 5_000;
 
+/** Numbers kept of a fix; NaN for what the phone did not say. */
+const NUMBERS = 7;
+const FIRST_CAPACITY = 64;
+
 /**
- * A fix that stays in memory until the next flush. It is written over in place: ten thousand new
- * objects a second that each live for seconds would all end among the old ones of the heap.
+ * The newest fix of each courier until the next flush. Numbers in one array, written over in place:
+ * an object for each fix would end among the old ones of the heap, ten thousand a second, and one
+ * for each courier is spread over eight places of memory.
  */
-class Noted {
-  readonly #courierId: string;
-  #lat = NaN;
-  #lon = NaN;
-  /** NaN for what the phone did not say; so too below. */
-  #accuracyM = NaN;
-  #headingDeg = NaN;
-  #speedMps = NaN;
-  #recordedAtMs = NaN;
-  #receivedAtMs = NaN;
+class NotedFixes {
+  readonly #slots = new Map<string, number>();
+  #numbers = new Float64Array(FIRST_CAPACITY * NUMBERS);
 
-  constructor(courierId: string) {
-    this.#courierId = courierId;
+  has(courierId: string): boolean {
+    return this.#slots.has(courierId);
   }
 
-  set(fix: Fix, receivedAtMs: number): void {
-    this.#lat = fix.lat;
-    this.#lon = fix.lon;
-    this.#accuracyM = fix.accuracyM ?? NaN;
-    this.#headingDeg = fix.headingDeg ?? NaN;
-    this.#speedMps = fix.speedMps ?? NaN;
-    this.#recordedAtMs = fix.recordedAtMs;
-    this.#receivedAtMs = receivedAtMs;
+  set(courierId: string, fix: Fix, receivedAtMs: number): void {
+    const at = this.#slotOf(courierId) * NUMBERS;
+    const numbers = this.#numbers;
+    numbers[at] = fix.lat;
+    numbers[at + 1] = fix.lon;
+    numbers[at + 2] = fix.accuracyM ?? NaN;
+    numbers[at + 3] = fix.headingDeg ?? NaN;
+    numbers[at + 4] = fix.speedMps ?? NaN;
+    numbers[at + 5] = fix.recordedAtMs;
+    numbers[at + 6] = receivedAtMs;
   }
 
-  get position(): LastPosition {
-    const place = { lat: this.#lat, lon: this.#lon, recordedAtMs: this.#recordedAtMs };
-    const fix = fixOf(place, {
-      accuracyM: known(this.#accuracyM),
-      headingDeg: known(this.#headingDeg),
-      speedMps: known(this.#speedMps),
+  #slotOf(courierId: string): number {
+    const known = this.#slots.get(courierId);
+    if (known !== undefined) return known;
+    const slot = this.#slots.size;
+    this.#slots.set(courierId, slot);
+    if (slot * NUMBERS === this.#numbers.length) {
+      const larger = new Float64Array(2 * this.#numbers.length);
+      larger.set(this.#numbers);
+      this.#numbers = larger;
+    }
+    return slot;
+  }
+
+  positions(): LastPosition[] {
+    return Array.from(this.#slots, ([courierId, slot]) => this.#positionOf(courierId, slot));
+  }
+
+  #positionOf(courierId: string, slot: number): LastPosition {
+    const [lat = NaN, lon = NaN, accuracyM, headingDeg, speedMps, recordedAtMs = NaN, at = NaN] =
+      this.#numbers.subarray(slot * NUMBERS, (slot + 1) * NUMBERS);
+    const fix = fixOf({ lat, lon, recordedAtMs }, {
+      accuracyM: known(accuracyM),
+      headingDeg: known(headingDeg),
+      speedMps: known(speedMps),
     });
-    return { courierId: this.#courierId, fix, receivedAtMs: this.#receivedAtMs };
+    return { courierId, fix, receivedAtMs: at };
   }
 }
 
-const known = (value: number) => Number.isNaN(value) ? undefined : value;
+const known = (value: number | undefined) => Number.isNaN(value) ? undefined : value;
 
 /** Where a courier was last heard. */
 export interface LastPosition {
@@ -72,7 +90,7 @@ export interface WrittenPosition {
 export class LastPositions {
   readonly #sql: Sql;
   readonly #log: Log;
-  #noted = new Map<string, Noted>();
+  #noted = new NotedFixes();
 
   constructor(sql: Sql, log: Log) {
     this.#sql = sql;
@@ -81,16 +99,7 @@ export class LastPositions {
 
   /** Remembers an accepted fix for the next flush. */
   note(courierId: string, fix: Fix): void {
-    this.#notedOf(courierId).set(fix, Date.now());
-  }
-
-  #notedOf(courierId: string): Noted {
-    let noted = this.#noted.get(courierId);
-    if (noted === undefined) {
-      noted = new Noted(courierId);
-      this.#noted.set(courierId, noted);
-    }
-    return noted;
+    this.#noted.set(courierId, fix, Date.now());
   }
 
   /** Flushes until the signal aborts, and once more then. */
@@ -105,8 +114,8 @@ export class LastPositions {
 
   /** Writes what was noted. An older fix never replaces a newer one. */
   async flush(): Promise<void> {
-    const noted = Array.from(this.#noted.values(), ({ position }) => position);
-    this.#noted = new Map();
+    const noted = this.#noted.positions();
+    this.#noted = new NotedFixes();
     for (let start = 0; start < noted.length; start += MAX_ROWS) {
       try {
         // Judged when they were accepted; who has left since was on shift then.
@@ -116,7 +125,7 @@ export class LastPositions {
         this.#log.warn("last positions not written; they are tried again", { error });
         for (const position of noted.slice(start)) {
           const { courierId, fix, receivedAtMs } = position;
-          if (!this.#noted.has(courierId)) this.#notedOf(courierId).set(fix, receivedAtMs);
+          if (!this.#noted.has(courierId)) this.#noted.set(courierId, fix, receivedAtMs);
         }
         return;
       }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Fix } from "shared/availability/fix.ts";
 import { MAX_SPEED_MPS } from "shared/availability/cleaning.ts";
 import { createSeededRandom } from "shared/city/seeded_random.ts";
 import { silentLog } from "shared/log/log.ts";
@@ -80,6 +81,44 @@ Deno.test("LastPositions keeps the newest accepted fix of each courier in Postgr
       speedMps: 7.5,
       recordedAt: new Date(newest.recordedAtMs),
     }]);
+  });
+});
+
+Deno.test("LastPositions keeps apart the fixes of many couriers, and what each phone has said", async () => {
+  await withIngest(async ({ stores }) => {
+    const { sql } = stores;
+    const positions = new LastPositions(sql, silentLog);
+    const ids: string[] = [];
+    while (ids.length < 150) ids.push(await insertCourier(sql, { status: "available" }));
+    const fixOf = (courier: number): Fix => ({
+      ...fixAt(northOfPickup(courier), 1_000),
+      ...(courier % 2 === 0 ? { accuracyM: courier } : {}),
+      ...(courier % 3 === 0 ? { headingDeg: courier } : {}),
+      ...(courier % 5 === 0 ? { speedMps: courier / 4 } : {}),
+    });
+    const fixes = ids.map((_, courier) => fixOf(courier));
+    // Each has a first one that the second replaces.
+    for (const id of ids) positions.note(id, fixAt(PICKUP, 9_000));
+    for (const [courier, id] of ids.entries()) positions.note(id, fixes[courier] ?? fixOf(0));
+    await positions.flush();
+    const rows = await sql<{ courierId: string }[]>`
+      select courier_id, lat, lon, accuracy_m, heading_deg, speed_mps, recorded_at
+      from courier_last_positions`;
+    const byId = new Map(rows.map((row) => [row.courierId, row]));
+    const expected = ids.map((courierId, courier) => {
+      const { lat, lon, accuracyM, headingDeg, speedMps, recordedAtMs } = fixes[courier] ??
+        fixOf(0);
+      return {
+        courierId,
+        lat,
+        lon,
+        accuracyM: accuracyM ?? null,
+        headingDeg: headingDeg ?? null,
+        speedMps: speedMps ?? null,
+        recordedAt: new Date(recordedAtMs),
+      };
+    });
+    assert.deepEqual(ids.map((id) => ({ ...byId.get(id) })), expected);
   });
 });
 
