@@ -3,6 +3,8 @@ import { LiveConnections } from "shared/auth/live_connections.ts";
 import { credentialId, type Principal } from "shared/auth/principal.ts";
 import { bearerToken } from "shared/auth/sessions.ts";
 import { consumeTicket } from "shared/auth/tickets.ts";
+import { withCors } from "shared/http/cors.ts";
+import { requireUpgrade } from "shared/http/require_upgrade.ts";
 import {
   type ConnectionInfo,
   type RequestContext,
@@ -16,7 +18,7 @@ import {
   POSITIONS_PATH,
 } from "shared/live_api/ingest_routes.ts";
 import { methodsByPath } from "shared/live_api/service_route.ts";
-import { pathOf } from "shared/service/path_of.ts";
+import { pathOf, queryOf } from "shared/service/path_of.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Metrics } from "shared/metrics/metrics.ts";
 import { ProblemError } from "shared/problem/problem.ts";
@@ -64,19 +66,17 @@ export interface IngestDeps {
 export function createApp(
   deps: IngestDeps,
 ): { fetch(request: Request, info?: ConnectionInfo): Promise<Response> } {
-  const slow = serveRequests(deps, async (request, context) => {
+  const cors = { origins: deps.corsOrigins, requestHeaders: "authorization, content-type" };
+  const served = serveRequests(deps, async (request, context): Promise<Response> => {
     const path = pathOf(request.url);
     const methods = METHODS.get(path);
     if (methods === undefined) throw new ProblemError("route.not_found");
     context.route = path;
-    const cors = corsHeaders(deps, request);
-    if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: cors });
+    if (request.method === "OPTIONS") return new Response(null, { status: 204 });
     if (!methods.includes(request.method)) throw new ProblemError("route.method_not_allowed");
-    const response = await answer(deps, request, context, { path, begun: shortWay.begun(request) });
-    for (const [name, value] of Object.entries(cors)) response.headers.set(name, value);
-    return response;
+    return await answer(deps, request, context, { path, begun: shortWay.begun(request) });
   });
-  const shortWay = new ShortWay(deps, slow);
+  const shortWay = new ShortWay(deps, withCors(cors, served));
   return { fetch: (request, info) => shortWay.fetch(request, info) };
 }
 
@@ -129,11 +129,7 @@ async function openSocket(
   refuseForeignOrigin(deps, request);
   const sender = await socketSender(deps, request);
   // A stranger learns nothing about its own mistakes.
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-    throw new ProblemError("request.invalid", {
-      errors: [{ field: "upgrade", bound: "must be websocket" }],
-    });
-  }
+  requireUpgrade(request);
   context.ids["courierId"] = sender.courierId;
   const { recorder, connections, ingestMetrics: metrics } = deps;
   const options = { recorder, connections, metrics, log: context.log, ...sender };
@@ -144,7 +140,7 @@ async function socketSender(
   deps: IngestDeps,
   request: Request,
 ): Promise<{ readonly courierId: string; readonly credentialId: string }> {
-  const secret = new URL(request.url).searchParams.get("ticket");
+  const secret = queryOf(request.url).get("ticket");
   if (secret !== null) {
     const ticket = await consumeTicket(deps.redis, deps.keys, secret);
     if (ticket?.kind !== "courier_positions") throw new ProblemError("ticket.invalid");
@@ -165,15 +161,4 @@ function refuseForeignOrigin({ corsOrigins }: IngestDeps, request: Request): voi
   const origin = request.headers.get("origin");
   if (origin === null || corsOrigins.includes(origin)) return;
   throw new ProblemError("auth.forbidden", { detail: "Cannot connect: the origin is not allowed" });
-}
-
-function corsHeaders(deps: IngestDeps, request: Request): Record<string, string> {
-  const origin = request.headers.get("origin");
-  if (origin === null || !deps.corsOrigins.includes(origin)) return {};
-  return {
-    "access-control-allow-origin": origin,
-    "access-control-allow-headers": "authorization, content-type",
-    "access-control-max-age": "600",
-    "vary": "Origin",
-  };
 }

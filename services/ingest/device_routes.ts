@@ -7,6 +7,7 @@ import { isApiKey } from "shared/auth/api_keys.ts";
 import type { Principal } from "shared/auth/principal.ts";
 import { bearerToken } from "shared/auth/sessions.ts";
 import { ProblemError } from "shared/problem/problem.ts";
+import { queryOf } from "shared/service/path_of.ts";
 import { answerOne } from "./answers.ts";
 import {
   type DeviceMessage,
@@ -46,7 +47,7 @@ export async function takeOsmAnd(
   deps: DeviceDeps,
   request: Request,
 ): Promise<Response> {
-  const query = new URL(request.url).searchParams;
+  const query = queryOf(request.url);
   const text = request.method === "POST" ? await readText(request, MAX_FIX_BYTES) : "";
   const isJson = text.trimStart().startsWith("{");
   const traccar = isJson ? readTraccar(parseJson(text)) : undefined;

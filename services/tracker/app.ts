@@ -1,4 +1,6 @@
 import type { AddressBlock } from "shared/addresses/client_address.ts";
+import { withCors } from "shared/http/cors.ts";
+import { isUpgrade, requireUpgrade } from "shared/http/require_upgrade.ts";
 import {
   type ConnectionInfo,
   type RequestContext,
@@ -11,6 +13,7 @@ import { listPendingOffers } from "shared/orders/offer_view.ts";
 import { ProblemError } from "shared/problem/problem.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import { partitionOf } from "shared/redis/keys.ts";
+import { pathOf, queryOf } from "shared/service/path_of.ts";
 import { type FollowDeps, TrackFollower } from "./follow_track.ts";
 import type { LiveConnections } from "shared/auth/live_connections.ts";
 import { openEventStream, openWebSocket, type Sink } from "./sink.ts";
@@ -28,6 +31,7 @@ export interface TrackerDeps extends FollowDeps, ViewerDeps {
 }
 
 const METHODS = methodsByPath(TRACKER_ROUTES);
+const REQUEST_HEADERS = "authorization, x-tracking-token, last-event-id";
 const TRACK = new RegExp(`^${TRACK_PATH.replace("{id}", "([^/]+)")}$`);
 
 /** The tracker as a fetch handler. */
@@ -36,20 +40,23 @@ export function createApp(
 ): { fetch(request: Request, info?: ConnectionInfo): Promise<Response> } {
   const { log, serviceMetrics: metrics, trustedProxies = [] } = deps;
   const options = { log, metrics, trustedProxies };
-  const fetch = serveRequests(options, async (request, context) => {
-    const url = new URL(request.url);
-    const orderId = TRACK.exec(url.pathname)?.[1];
-    const methods = METHODS.get(orderId === undefined ? url.pathname : TRACK_PATH);
-    if (methods === undefined) throw new ProblemError("route.not_found");
-    context.route = orderId === undefined ? url.pathname : "/api/v1/orders/:id/track";
-    const cors = corsHeaders(deps, request);
-    if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: cors });
-    if (!methods.includes(request.method)) throw new ProblemError("route.method_not_allowed");
-    if (orderId !== undefined) {
-      return await track(deps, request, context, { orderId, url, cors });
-    }
-    return await courierChannel(deps, request, context, url);
-  });
+  const cors = { origins: deps.corsOrigins, requestHeaders: REQUEST_HEADERS };
+  const fetch = withCors(
+    cors,
+    serveRequests(options, async (request, context) => {
+      const path = pathOf(request.url);
+      const orderId = TRACK.exec(path)?.[1];
+      const methods = METHODS.get(orderId === undefined ? path : TRACK_PATH);
+      if (methods === undefined) throw new ProblemError("route.not_found");
+      context.route = orderId === undefined ? path : "/api/v1/orders/:id/track";
+      refuseForeignOrigin(deps, request);
+      if (request.method === "OPTIONS") return new Response(null, { status: 204 });
+      if (!methods.includes(request.method)) throw new ProblemError("route.method_not_allowed");
+      const query = queryOf(request.url);
+      if (orderId !== undefined) return await track(deps, request, context, { orderId, query });
+      return await courierChannel(deps, request, context, query);
+    }),
+  );
   return { fetch };
 }
 
@@ -57,13 +64,14 @@ async function track(
   deps: TrackerDeps,
   request: Request,
   context: RequestContext,
-  { orderId, url, cors }: { orderId: string; url: URL; cors: Record<string, string> },
+  { orderId, query }: { orderId: string; query: URLSearchParams },
 ): Promise<Response> {
-  const viewer = await requireTrackViewer(deps, request, url, orderId);
+  const viewer = await requireTrackViewer(deps, request, query, orderId);
   const { partition, courierId, credentialId } = viewer;
   context.ids["orderId"] = orderId;
   // An EventSource repeats its URL, so the header with where it stopped is the newer of the two.
-  const since = parseCursor(request.headers.get("last-event-id") ?? url.searchParams.get("since"));
+  const since = parseCursor(request.headers.get("last-event-id") ?? query.get("since"));
+  if (isUpgrade(request)) requireUpgrade(request);
   let follower: TrackFollower | undefined;
   let held: { release(): void } | undefined;
   const options = {
@@ -84,7 +92,8 @@ async function track(
       follower?.stop();
     },
   };
-  return isUpgrade(request) ? openWebSocket(request, options) : openEventStream(options, cors);
+  if (!isUpgrade(request)) return openEventStream(options);
+  return openWebSocket(request, options);
 }
 
 /** Offers and assignments of one courier as they happen, after those that wait already. */
@@ -92,14 +101,10 @@ async function courierChannel(
   deps: TrackerDeps,
   request: Request,
   context: RequestContext,
-  url: URL,
+  query: URLSearchParams,
 ): Promise<Response> {
-  const { courierId, credentialId } = await requireChannelCourier(deps, request, url);
-  if (!isUpgrade(request)) {
-    throw new ProblemError("request.invalid", {
-      errors: [{ field: "upgrade", bound: "must be websocket" }],
-    });
-  }
+  const { courierId, credentialId } = await requireChannelCourier(deps, request, query);
+  requireUpgrade(request);
   const [courier] = await deps.sql<{ region: string; shard: number }[]>`
     select region, shard from couriers where id = ${courierId}`;
   if (courier === undefined) throw new ProblemError("ticket.invalid");
@@ -138,23 +143,9 @@ async function courierChannel(
   });
 }
 
-function isUpgrade(request: Request): boolean {
-  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
-}
-
-function corsHeaders(deps: TrackerDeps, request: Request): Record<string, string> {
+/** Also of WebSockets, which no browser holds back by itself (OWASP ASVS 4.4.2). */
+function refuseForeignOrigin({ corsOrigins }: TrackerDeps, request: Request): void {
   const origin = request.headers.get("origin");
-  if (origin === null) return {};
-  // Also for WebSockets, which no browser holds back by itself (OWASP ASVS 4.4.2).
-  if (!deps.corsOrigins.includes(origin)) {
-    throw new ProblemError("auth.forbidden", {
-      detail: "Cannot connect: the origin is not allowed",
-    });
-  }
-  return {
-    "access-control-allow-origin": origin,
-    "access-control-allow-headers": "authorization, x-tracking-token, last-event-id",
-    "access-control-max-age": "600",
-    "vary": "Origin",
-  };
+  if (origin === null || corsOrigins.includes(origin)) return;
+  throw new ProblemError("auth.forbidden", { detail: "Cannot connect: the origin is not allowed" });
 }

@@ -68,7 +68,7 @@ function describe(event: Event): string {
 }
 
 /** Answers a request with a server-sent event stream (WHATWG HTML, "Server-sent events"). */
-export function openEventStream(options: SinkOptions, headers: Record<string, string>): Response {
+export function openEventStream(options: SinkOptions): Response {
   const { metrics, kind } = options;
   const encoder = new TextEncoder();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -110,7 +110,6 @@ export function openEventStream(options: SinkOptions, headers: Record<string, st
   }, new ByteLengthQueuingStrategy({ highWaterMark: 64 * 1024 }));
   return new Response(body, {
     headers: {
-      ...headers,
       "content-type": "text/event-stream",
       "cache-control": "private, no-store",
       "x-accel-buffering": "no",

@@ -34,7 +34,7 @@ export interface TrackViewer extends OrderForTrack {
 export async function requireTrackViewer(
   deps: ViewerDeps,
   request: Request,
-  url: URL,
+  query: URLSearchParams,
   orderId: string,
 ): Promise<TrackViewer> {
   const link = request.headers.get("x-tracking-token");
@@ -45,7 +45,7 @@ export async function requireTrackViewer(
   const found = isUuid(orderId) ? await readOrderForTrack(deps.sql, orderId) : undefined;
   if (link !== null) return byLink(found, await hashToken(link));
   if (principal !== undefined) return byPrincipal(found, principal);
-  const secret = url.searchParams.get("ticket");
+  const secret = query.get("ticket");
   if (secret === null) throw new ProblemError("auth.required");
   const ticket = await consumeTicket(deps.redis, deps.keys, secret);
   if (ticket?.kind !== "track" || ticket.orderId !== orderId || found === undefined) {
@@ -58,7 +58,7 @@ export async function requireTrackViewer(
 export async function requireChannelCourier(
   deps: ViewerDeps,
   request: Request,
-  url: URL,
+  query: URLSearchParams,
 ): Promise<{ courierId: string; credentialId?: string | undefined }> {
   const authorization = request.headers.get("authorization");
   if (authorization !== null) {
@@ -71,7 +71,7 @@ export async function requireChannelCourier(
     }
     return { courierId: accountId, credentialId: credentialId(credential) };
   }
-  const secret = url.searchParams.get("ticket");
+  const secret = query.get("ticket");
   if (secret === null) throw new ProblemError("auth.required");
   const ticket = await consumeTicket(deps.redis, deps.keys, secret);
   if (ticket?.kind !== "courier_channel") throw new ProblemError("ticket.invalid");

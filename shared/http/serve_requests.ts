@@ -122,6 +122,13 @@ export function errorResponse(error: unknown, context: RequestContext): Response
     context.refusedFor = error.code;
     return problemResponse(error.code, error.extras, context.requestId);
   }
+  // A phone lost its network in the middle: nobody here has to look into that.
+  if (isCutShort(error)) {
+    return errorResponse(
+      new ProblemError("request.malformed", { detail: "Cannot read the body: it ended early" }),
+      context,
+    );
+  }
   const { route } = context;
   if (isUnavailable(error)) {
     context.log.warn("a store is unavailable", { route, error: error.message, ...context.ids });
@@ -129,6 +136,11 @@ export function errorResponse(error: unknown, context: RequestContext): Response
   }
   context.log.error("request failed", { route, error, ...context.ids });
   return problemResponse("internal", {}, context.requestId);
+}
+
+/** Whether the sender ended before its body did, as the runtime says it. */
+function isCutShort(error: unknown): boolean {
+  return error instanceof Deno.errors.BadResource && /^Cannot read .*body/.test(error.message);
 }
 
 /** Statuses that have no body (Fetch §2.2.3, "null body status"). */

@@ -1,6 +1,7 @@
 /** Bodies over HTTP: what is no JSON, too large, of another type, or no text for Postgres. */
 import assert from "node:assert/strict";
 import { createApp } from "../../services/gateway/app.ts";
+import { askRaw } from "../harness/raw_http.ts";
 import { offer } from "../harness/dispatch_world.ts";
 import {
   closeGatewayWorld,
@@ -108,6 +109,39 @@ Deno.test("a POST that names no length and brings nothing has no body, as curl -
     assert.match(await ask(`/api/v1/orders/${id}/cancel`, untyped), /^HTTP\/1.1 415 /);
   } finally {
     await server.shutdown();
+  }
+});
+
+Deno.test("a body that ends early and a host that is none are no errors of ours", async () => {
+  const before = await everything(world.stores.sql);
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    (request) => createApp(world.gateway.deps).fetch(request),
+  );
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  const head = (method: string, path: string, host = "x") =>
+    `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n` +
+    `authorization: Bearer ${world.customer.token}\r\ncontent-type: application/json\r\n`;
+  const body = JSON.stringify(soupOrder(world));
+  const endings = [
+    `content-length: ${body.length + 9}\r\n\r\n${body}`,
+    `transfer-encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n`,
+  ];
+  for (const ending of endings) {
+    const request = head("POST", "/api/v1/orders") + ending;
+    const [answer] = await askRaw(url, [request], { isHalfClosed: true });
+    assert.deepEqual(
+      [answer?.status, answer?.code],
+      [400, "request.malformed"],
+      ending.slice(0, 30),
+    );
+  }
+  assert.deepEqual(await everything(world.stores.sql), before);
+  for (const host of ["[::::", "a b", "x:99999999", ""]) {
+    for (const path of ["/api/v1/merchants?limit=1", "/api/v1/orders", "/api/v1/menu"]) {
+      const [answer] = await askRaw(url, [`${head("GET", path, host)}\r\n`]);
+      assert.ok((answer?.status ?? 500) < 500, `${host} ${path}: ${answer?.status}`);
+    }
   }
 });
 

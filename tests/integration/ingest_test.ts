@@ -240,6 +240,14 @@ Deno.test("ingest answers other routes and methods with problems, and pages of a
       );
       assert.equal(preflight.status, 204);
       assert.equal(preflight.headers.get("access-control-allow-origin"), allowed);
+      // A page must be able to read why it was refused, and for how long.
+      const refused = await ingest.fetch(
+        new Request(LOCATION_URL, { method: "POST", headers: { origin: origin ?? "" } }),
+      );
+      assert.equal(refused.status, 401);
+      assert.equal(refused.headers.get("access-control-allow-origin"), allowed);
+      const exposed = refused.headers.get("access-control-expose-headers");
+      assert.equal(exposed?.split(", ").includes("retry-after") ?? false, allowed !== null);
     }
   });
 });

@@ -120,6 +120,10 @@ Deno.test("pages of other origins are refused, over HTTP and over WebSockets", a
     });
     assert.equal(preflight.status, 204);
     assert.equal(preflight.headers.get("access-control-allow-origin"), PAGE_ORIGIN);
+    // A page must be able to read why it was refused.
+    const unknown = await ask(world, trackPath(orderId), { headers: { origin: PAGE_ORIGIN } });
+    assert.equal(unknown.headers.get("access-control-allow-origin"), PAGE_ORIGIN);
+    await assertRefused(Promise.resolve(unknown), 401, "auth.required");
     // The ticket was not used up by those who were refused.
     const allowed = await openRawSocket(world.tracker.url(path), { Origin: PAGE_ORIGIN });
     allowed.connection.close();

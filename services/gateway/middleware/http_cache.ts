@@ -6,6 +6,7 @@ import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { Cache, CacheKind } from "shared/cache/cache.ts";
 import { JWKS_MAX_AGE_S } from "shared/auth/signing_keys.ts";
+import { pathOf, queryOf } from "shared/service/path_of.ts";
 import type { GatewayContext, GatewayEnv } from "../http.ts";
 
 /** How one route may be kept. */
@@ -90,12 +91,12 @@ async function answerFromCache(
   next: () => Promise<void>,
   { cache, keptMs }: { readonly cache: Cache; readonly keptMs: number },
 ): Promise<void> {
-  const { pathname, search, searchParams } = new URL(c.req.url);
-  if (search.length > MAX_QUERY_CHARACTERS) return await next();
-  searchParams.sort();
+  const query = queryOf(c.req.url);
+  if (`${query}`.length > MAX_QUERY_CHARACTERS) return await next();
+  query.sort();
   const { value, result } = await cache.read<KeptAnswer>(
     ANSWERS,
-    `${pathname}?${searchParams}`,
+    `${pathOf(c.req.url)}?${query}`,
     async () => {
       await next();
       if (c.res.status !== 200) return undefined;

@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { audit } from "shared/audit/audit.ts";
 import { type Principal, ROLES } from "shared/auth/principal.ts";
 import { ProblemError } from "shared/problem/problem.ts";
+import { pathOf, queryOf } from "shared/service/path_of.ts";
 import { access, principalOf } from "../access.ts";
 import { auditedBy } from "../audit_origin.ts";
 import type { GatewayDeps } from "../deps.ts";
@@ -222,9 +223,9 @@ async function answerPage(deps: GatewayDeps, c: GatewayContext, request: PageReq
   const parts = await listSpans(deps.sql, spans, options);
   const nextCursor = cutPage(parts, limit, id);
   if (nextCursor !== null) {
-    const next = new URL(c.req.url);
-    next.searchParams.set("cursor", nextCursor);
-    c.header("link", `<${next.pathname}${next.search}>; rel="next"`);
+    const next = queryOf(c.req.url);
+    next.set("cursor", nextCursor);
+    c.header("link", `<${pathOf(c.req.url)}?${next}>; rel="next"`);
   }
   const format = request.format ?? acceptedFormat(c);
   if (request.format === undefined) c.header("vary", "Accept");
