@@ -7,6 +7,8 @@
  * in knots, `timestamp` in seconds, milliseconds or ISO 8601; from version 9 JSON with m/s).
  */
 import type { Fix } from "shared/availability/fix.ts";
+import type { FieldProblem } from "shared/problem/problem.ts";
+import { shownValue } from "shared/problem/zod_problem.ts";
 import { type ParsedFix, parseFix } from "./parse_fix.ts";
 
 const MPS_PER_KMH = 1 / 3.6;
@@ -14,6 +16,19 @@ const MPS_PER_KMH = 1 / 3.6;
 const MPS_PER_KNOT = 1852 / 3600;
 /** Seconds are below this until the year 5138, milliseconds above it since 1973. */
 const FIRST_MILLISECONDS = 1e11;
+
+/** A member of a message: what its format calls it, what was sent, and what that is to us. */
+interface Member {
+  readonly name: string;
+  readonly sent: unknown;
+  readonly value: unknown;
+  /** What it has to be, where our own words for that would not fit. */
+  readonly bound?: string;
+}
+
+type Members = Readonly<
+  Record<"lat" | "lon" | "accuracyM" | "headingDeg" | "speedMps" | "recordedAt", Member>
+>;
 
 /** A fix; a message without a place (the device is heard); or nothing that concerns us. */
 export type DeviceMessage =
@@ -26,30 +41,43 @@ export function readOwnTracks(message: unknown): DeviceMessage {
   if (!isRecord(message) || message["_type"] !== "location") return { kind: "other" };
   const { lat, lon, acc, vel, cog, tst } = message;
   return fixOf({
-    lat,
-    lon,
-    accuracyM: known(acc),
-    headingDeg: known(cog),
-    speedMps: scaled(known(vel), MPS_PER_KMH),
-    recordedAt: typeof tst === "number" ? isoOf(tst * 1000) : tst,
+    lat: member("lat", lat),
+    lon: member("lon", lon),
+    accuracyM: member("acc", acc, known),
+    headingDeg: member("cog", cog, known),
+    speedMps: member("vel", vel, (kmh) => scaled(known(kmh), MPS_PER_KMH)),
+    recordedAt: {
+      ...member("tst", tst, (at) => typeof at === "number" ? isoOf(at * 1000) : at),
+      bound: "must be seconds since 1970",
+    },
   });
 }
 
 /** Reads the query or form of OsmAnd and of Traccar Client before version 9. */
 export function readOsmAnd(fields: URLSearchParams, nowMs: number): DeviceMessage {
-  const number = (name: string) => numberOf(fields.get(name));
-  const [lat, lon] = fields.get("location")?.split(",").map(numberOf) ??
-    [number("lat"), number("lon")];
+  const text = (name: string) => fields.get(name) ?? undefined;
+  const number = (name: string) => numberOf(text(name));
+  const place = text("location");
+  const [lat, lon] = place?.split(",").map(numberOf) ?? [number("lat"), number("lon")];
   if (lat === undefined && lon === undefined) return { kind: "heartbeat" };
   // The device itself says that it does not know where it is.
-  if (["false", "0"].includes(fields.get("valid") ?? "")) return { kind: "heartbeat" };
+  if (["false", "0"].includes(text("valid") ?? "")) return { kind: "heartbeat" };
+  const heading = number("bearing") === undefined ? "heading" : "bearing";
+  const [latName, lonName] = place === undefined ? ["lat", "lon"] : ["location", "location"];
   return fixOf({
-    lat,
-    lon,
-    accuracyM: known(number("accuracy")),
-    headingDeg: known(number("bearing") ?? number("heading")),
-    speedMps: scaled(known(number("speed")), MPS_PER_KNOT),
-    recordedAt: timeOf(fields.get("timestamp"), nowMs),
+    lat: member(latName, text(latName), () => lat),
+    lon: member(lonName, text(lonName), () => lon),
+    accuracyM: member("accuracy", text("accuracy"), (sent) => known(numberOf(sent))),
+    headingDeg: member(heading, text(heading), (sent) => known(numberOf(sent))),
+    speedMps: member(
+      "speed",
+      text("speed"),
+      (knots) => scaled(known(numberOf(knots)), MPS_PER_KNOT),
+    ),
+    recordedAt: {
+      ...member("timestamp", text("timestamp"), (at) => timeOf(at, nowMs)),
+      bound: "must be seconds or milliseconds since 1970, or ISO 8601",
+    },
   });
 }
 
@@ -64,22 +92,52 @@ export function readTraccar(
     return { deviceId, message: { kind: "heartbeat" } };
   }
   const { latitude, longitude, accuracy, heading, speed } = location["coords"];
+  const { timestamp } = location;
   return {
     deviceId,
     message: fixOf({
-      lat: latitude,
-      lon: longitude,
-      accuracyM: known(accuracy),
-      headingDeg: known(heading),
-      speedMps: known(speed),
-      recordedAt: location["timestamp"],
+      lat: member("location.coords.latitude", latitude),
+      lon: member("location.coords.longitude", longitude),
+      accuracyM: member("location.coords.accuracy", accuracy, known),
+      headingDeg: member("location.coords.heading", heading, known),
+      speedMps: member("location.coords.speed", speed, known),
+      recordedAt: { ...member("location.timestamp", timestamp), bound: "must be ISO 8601" },
     }),
   };
 }
 
-function fixOf(body: Readonly<Record<string, unknown>>): DeviceMessage {
-  const given = Object.entries(body).filter(([, value]) => value !== undefined);
-  return { kind: "fix", parsed: parseFix(Object.fromEntries(given)) };
+/** @param read what was sent as what it is to us. */
+function member<Sent>(
+  name: string,
+  sent: Sent,
+  read: (sent: Sent) => unknown = (same) => same,
+): Member {
+  return { name, sent, value: read(sent) };
+}
+
+function fixOf(members: Members): DeviceMessage {
+  const given = Object.entries(members).flatMap(([field, { value }]) =>
+    value === undefined ? [] : [[field, value]]
+  );
+  const parsed = parseFix(Object.fromEntries(given));
+  if (parsed.ok) return { kind: "fix", parsed };
+  const errors = parsed.errors.map((error) => inTheirWords(error, members));
+  return { kind: "fix", parsed: { ok: false, errors } };
+}
+
+/** Who reads the refusal looks for what its app has sent, not for what we made of it. */
+function inTheirWords(error: FieldProblem, members: Members): FieldProblem {
+  const found = Object.entries(members).find(([field]) => field === error.field)?.[1];
+  if (found === undefined) return error;
+  const { name, sent, value } = found;
+  const isOfAge = error.bound.endsWith("old");
+  const bound = isOfAge ? error.bound : found.bound ?? error.bound;
+  return {
+    field: name,
+    // Theirs is in knots or kilometres an hour.
+    bound: error.field === "speedMps" && typeof value === "number" ? `${bound} m/s` : bound,
+    ...(sent === undefined ? {} : { value: shownValue(sent) }),
+  };
 }
 
 /** Apps say -1 for what they do not know. */
@@ -91,14 +149,14 @@ function scaled(value: unknown, factor: number): unknown {
   return typeof value === "number" ? Math.round(value * factor * 100) / 100 : value;
 }
 
-function numberOf(text: string | null): number | undefined {
-  if (text === null || text.trim() === "") return undefined;
+function numberOf(text: string | undefined): number | undefined {
+  if (text === undefined || text.trim() === "") return undefined;
   return Number(text);
 }
 
 /** Without a time the fix is of now; text that is none is told as such. */
-function timeOf(text: string | null, nowMs: number): string {
-  if (text === null || text === "") return isoOf(nowMs);
+function timeOf(text: string | undefined, nowMs: number): string {
+  if (text === undefined || text === "") return isoOf(nowMs);
   const number = Number(text);
   if (!Number.isNaN(number)) return isoOf(number < FIRST_MILLISECONDS ? number * 1000 : number);
   // `yyyy-MM-dd HH:mm:ss` is UTC.

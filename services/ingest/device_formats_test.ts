@@ -40,6 +40,13 @@ Deno.test("readOwnTracks() leaves other messages alone and says what is wrong wi
   const bad = readOwnTracks({ _type: "location", lat: 91, lon: 11.9, tst: NOW_S });
   assert.ok(bad.kind === "fix" && !bad.parsed.ok);
   assert.deepEqual(bad.parsed.errors.map(({ field }) => field), ["lat"]);
+  const words = readOwnTracks({ _type: "location", lat: 1, lon: 2, acc: "x", vel: 4e3, tst: {} });
+  assert.ok(words.kind === "fix" && !words.parsed.ok);
+  assert.deepEqual(words.parsed.errors, [
+    { field: "acc", bound: "must be number", value: "x" },
+    { field: "vel", bound: "must be <= 1000 m/s", value: 4_000 },
+    { field: "tst", bound: "must be seconds since 1970", value: "[object]" },
+  ]);
   const timeless = readOwnTracks({ _type: "location", lat: 57.7, lon: 11.9 });
   assert.ok(timeless.kind === "fix" && !timeless.parsed.ok);
 });

@@ -3,6 +3,7 @@ import type { Fix } from "shared/availability/fix.ts";
 import { MAX_BATCH_ERRORS, MAX_BATCH_POINTS as MAX_POINTS } from "shared/live_api/fix_schemas.ts";
 import type { Log } from "shared/log/log.ts";
 import { type FieldProblem, ProblemError } from "shared/problem/problem.ts";
+import { shownValue } from "shared/problem/zod_problem.ts";
 import { answerMany, answerOne, type PointCode, problemOf } from "./answers.ts";
 import { type ParsedFix, parseFix } from "./parse_fix.ts";
 import type { Recorded } from "./record_fix.ts";
@@ -58,7 +59,10 @@ function pointsOf(input: unknown): readonly unknown[] {
     : undefined;
   const bound = `must be a list of 1 to ${MAX_POINTS} positions`;
   if (!Array.isArray(points)) {
-    throw new ProblemError("request.invalid", { errors: [{ field: "positions", bound }] });
+    const value = points === undefined ? {} : { value: shownValue(points) };
+    throw new ProblemError("request.invalid", {
+      errors: [{ field: "positions", bound, ...value }],
+    });
   }
   if (points.length < 1 || points.length > MAX_POINTS) {
     const errors = [{ field: "positions", bound, value: points.length }];

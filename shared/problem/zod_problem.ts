@@ -23,7 +23,7 @@ export function fieldProblems(issues: readonly Issue[], input: unknown): FieldPr
     }
     const field = issue.path.join(".") || "body";
     const value = valueAt(input, issue.path);
-    const shown = value === undefined || HIDDEN.test(field) ? {} : { value: short(value) };
+    const shown = value === undefined || HIDDEN.test(field) ? {} : { value: shownValue(value) };
     return [{ field, bound: boundOf(issue), ...shown }];
   });
 }
@@ -57,7 +57,8 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
-function short(value: unknown): unknown {
+/** A value as a refusal may show it: short, and what JSON has no number for as text. */
+export function shownValue(value: unknown): unknown {
   if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   if (typeof value === "string") return value.slice(0, MAX_VALUE_CHARACTERS);
   if (typeof value === "object" && value !== null) {

@@ -6,10 +6,8 @@ import assert from "node:assert/strict";
 import type { Role } from "shared/auth/principal.ts";
 import { createSeededRandom } from "shared/city/seeded_random.ts";
 import { uuidv7 } from "shared/ids/uuid.ts";
-import type { Sql } from "shared/sql/connect.ts";
 import {
   operationsOf,
-  type Parameter,
   parametersOf,
   type PlacedOperation,
 } from "../../services/gateway/openapi/document.ts";
@@ -20,14 +18,20 @@ import {
   createGatewayWorld,
   type GatewayWorld,
 } from "../harness/gateway_world.ts";
-import { schemaFaults } from "../harness/json_schema.ts";
+import {
+  assertNamesField,
+  assertNothingWritten,
+  chosen,
+  isWrong,
+  WRONG_TEXTS,
+} from "../harness/refused_input.ts";
 import { spoil, type Spoiled } from "../harness/spoiled_values.ts";
 import { openTestStores } from "../harness/stores.ts";
 
 const SEED = Number(Deno.env.get("BAD_INPUT_SEED") ?? Date.now() % 1_000_000);
 /** Requests to one operation; the seed says which of all that are wrong. */
 const MAX_REQUESTS = 40;
-// What ingest refuses is in tests of its own.
+// What ingest and the tracker refuse is in ingest_bad_input_test.ts.
 const document = await serviceDocument("gateway");
 const operations = operationsOf(document);
 
@@ -41,20 +45,6 @@ Deno.test.beforeAll(async () => {
   }
 });
 Deno.test.afterAll(() => closeGatewayWorld(world));
-
-/** How many rows each table has: what is refused leaves none. */
-async function rowCounts(sql: Sql): Promise<Record<string, number>> {
-  const tables = await sql<{ name: string }[]>`
-    select relname as name from pg_class
-    where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace and not relispartition
-    order by 1`;
-  const counts: Record<string, number> = {};
-  for (const { name } of tables) {
-    const [row] = await sql<{ count: number }[]>`select count(*)::int as count from ${sql(name)}`;
-    counts[name] = row?.count ?? -1;
-  }
-  return counts;
-}
 
 async function ask(
   { method, operation }: PlacedOperation,
@@ -73,43 +63,6 @@ function filled(path: string): string {
   return path.replaceAll(/\{\w+\}/g, uuidv7());
 }
 
-/** Never echoed: secrets, and how to reach a person. */
-const HIDDEN = /password|token|secret|ticket|phone|email/i;
-
-/** The refusal names field, bound and, where there is one to be shown, the value. */
-function assertNamesField(answer: Answer, what: string, sent?: unknown): void {
-  assert.equal(answer.status, 422, `${what}: ${answer.status} ${answer.text.slice(0, 300)}`);
-  assert.equal(answer.json?.["code"], "request.invalid", what);
-  const errors = (answer.json?.["errors"] ?? []) as unknown as Record<string, unknown>[];
-  assert.ok(errors.length > 0, `${what} names no field: ${answer.text}`);
-  for (const { field, bound, value } of errors) {
-    assert.ok(String(field).length > 0 && String(bound).length > 0, `${what}: ${answer.text}`);
-    if (sent === undefined || bound === "is not a known field" || HIDDEN.test(`${field}`)) continue;
-    const held = field === "body" ? sent : valueAt(sent, `${field}`);
-    assert.equal(value !== undefined, held !== undefined, `${what}, value: ${answer.text}`);
-  }
-}
-
-/** What a dotted path leads to. */
-function valueAt(value: unknown, path: string): unknown {
-  return path.split(".").reduce<unknown>(
-    (at, key) => typeof at === "object" && at !== null ? Reflect.get(at, key) : undefined,
-    value,
-  );
-}
-
-async function assertNothingWritten(name: string, act: () => Promise<void>): Promise<void> {
-  const before = await rowCounts(world.stores.sql);
-  assert.ok(Object.keys(before).length > 20, "these are not all tables");
-  await act();
-  assert.deepEqual(await rowCounts(world.stores.sql), before, `${name} wrote something`);
-}
-
-function chosen<T>(all: readonly T[], random: () => number): T[] {
-  return all.map((item) => ({ item, order: random() })).toSorted((a, b) => a.order - b.order)
-    .slice(0, MAX_REQUESTS).map(({ item }) => item);
-}
-
 /** The examples of an operation's body, spoiled. */
 function spoiledBodies({ operation }: PlacedOperation): Spoiled[] {
   const media = operation.requestBody?.content["application/json"];
@@ -124,9 +77,9 @@ Deno.test(`a body that the document calls wrong is refused by every operation (s
   const random = createSeededRandom(SEED);
   let count = 0;
   for (const placed of operations) {
-    const bodies = chosen(spoiledBodies(placed), random);
+    const bodies = chosen(spoiledBodies(placed), MAX_REQUESTS, random);
     if (bodies.length === 0) continue;
-    await assertNothingWritten(placed.name, async () => {
+    await assertNothingWritten(world.stores.sql, placed.name, async () => {
       for (const { what, text } of bodies) {
         const answer = await ask(placed, filled(placed.path), text);
         assertNamesField(answer, `${placed.name} ${what}`, JSON.parse(text));
@@ -137,34 +90,14 @@ Deno.test(`a body that the document calls wrong is refused by every operation (s
   assert.ok(count > 500, `only ${count} requests were made`);
 });
 
-const WRONG_TEXTS = [
-  "NaN",
-  "Infinity",
-  "-1",
-  "181",
-  "-181",
-  "1e308",
-  "x".repeat(300),
-  "\u0000",
-  "0",
-];
-
-/** As a query is read: a number where the text is one. */
-function isWrong({ schema }: Parameter, text: string): boolean {
-  const number = Number(text);
-  const value = Number.isNaN(number) ? text : number;
-  return schemaFaults(document, schema, text).length > 0 &&
-    schemaFaults(document, schema, value).length > 0;
-}
-
 Deno.test("a query or an id that the document calls wrong is refused by every operation", async () => {
   let count = 0;
   for (const placed of operations) {
     const parameters = parametersOf(document, placed.operation);
     const body = placed.operation.requestBody === undefined ? undefined : "{}";
-    await assertNothingWritten(placed.name, async () => {
+    await assertNothingWritten(world.stores.sql, placed.name, async () => {
       for (const parameter of parameters.filter((one) => one.in === "query")) {
-        for (const text of WRONG_TEXTS.filter((text) => isWrong(parameter, text))) {
+        for (const text of WRONG_TEXTS.filter((text) => isWrong(document, parameter, text))) {
           const query = new URLSearchParams({ [parameter.name]: text });
           const answer = await ask(placed, `${filled(placed.path)}?${query}`, body);
           assertNamesField(answer, `${placed.name} ${parameter.name}=${text.slice(0, 20)}`);
@@ -172,7 +105,7 @@ Deno.test("a query or an id that the document calls wrong is refused by every op
         }
       }
       for (const parameter of parameters.filter((one) => one.in === "path")) {
-        for (const text of WRONG_TEXTS.filter((text) => isWrong(parameter, text))) {
+        for (const text of WRONG_TEXTS.filter((text) => isWrong(document, parameter, text))) {
           const path = placed.path.replace(/\{\w+\}/, encodeURIComponent(text));
           const answer = await ask(placed, filled(path), body);
           assertNamesField(answer, `${placed.name} ${parameter.name}=${text.slice(0, 20)}`);
@@ -219,7 +152,7 @@ for (const [what, { text, codes }] of Object.entries(MONSTERS)) {
   Deno.test(`${what} is refused by every operation with a body`, async () => {
     for (const placed of operations) {
       if (placed.operation.requestBody === undefined) continue;
-      await assertNothingWritten(placed.name, async () => {
+      await assertNothingWritten(world.stores.sql, placed.name, async () => {
         const answer = await ask(placed, filled(placed.path), text);
         const code = String(answer.json?.["code"]);
         assert.ok(codes.includes(code), `${placed.name}: ${answer.text.slice(0, 300)}`);
