@@ -262,6 +262,32 @@ Deno.test("a flood on one socket is refused, then cut off, and others are served
   });
 });
 
+Deno.test("ten thousand heartbeats at once are limited as fixes are, and disturb nobody", async () => {
+  await withIngest(async ({ ingest, stores, index }) => {
+    await using server = ingest.listen();
+    const id = await insertCourier(stores.sql);
+    const quiet = await insertCourier(stores.sql);
+    await using phone = await connect(stores, server, id);
+    await using other = await connect(stores, server, quiet);
+    for (let seq = 0; seq < 10_000; seq++) phone.send(["h", seq]);
+    // What the other sends is behind no queue of the first one's.
+    for (let seq = 0; seq < 5; seq++) other.send(["f", seq, tuple(seq, 5_000 - seq * 1_000)]);
+    await other.answers(5);
+    for (const [kind, , codes] of other.frames) {
+      assert.deepEqual([kind, codes], ["a", ["accepted"]]);
+    }
+    await phone.end();
+    const { values } = await ingest.metrics.heartbeats.get();
+    const heard = values.find(({ labels }) => labels.result === "accepted")?.value ?? 0;
+    assert.ok(heard > 0 && heard <= 125, `${heard} were taken`);
+    assert.equal(await index.isIndexed(quiet), true);
+    await eventually(
+      "its socket is counted out",
+      async () => (await ingest.metrics.sockets.get()).values[0]?.value === 1,
+    );
+  });
+});
+
 Deno.test("a phone that reads no answers is cut off", async () => {
   await withIngest(async ({ ingest, stores }) => {
     await using server = ingest.listen();

@@ -26,15 +26,18 @@ interface DownWorld {
   readonly link: RedisLink;
 }
 
-/** Ingest behind a wire to Redis that can be cut; its loops run. */
-async function withLink(use: (world: DownWorld) => Promise<void>): Promise<void> {
+/** Ingest behind a wire to Redis that can be cut; its loops run, on a Postgres that may be bent. */
+async function withLink(
+  use: (world: DownWorld) => Promise<void>,
+  bend: (sql: TestStores["sql"]) => TestStores["sql"] = (sql) => sql,
+): Promise<void> {
   await withStores(async (stores) => {
     await insertRegion(stores.sql);
     await using link = new RedisLink(stores.redisUrl);
     const redis = connectRedis(link.url, { name: "linked", log: silentLog });
     try {
       await startRedis(redis);
-      const ingest = new Ingest(stores, redis);
+      const ingest = new Ingest({ ...stores, sql: bend(stores.sql) }, redis);
       await using background = new Background();
       background.run((signal) => ingest.recorder.degraded.run(signal));
       await use({ stores, ingest, index: new CourierIndex(stores), link });
@@ -119,16 +122,61 @@ Deno.test("ingest without Redis stores nobody off shift, keeps newer fixes and h
 });
 
 Deno.test("ingest answers 503 while both stores are away, and loses nothing it promised", async () => {
-  await withLink(async ({ stores, ingest, link }) => {
+  let isPostgresAway = false;
+  const away = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+  const bend = (sql: TestStores["sql"]) =>
+    sqlWith(sql, /into courier_last_positions/, () => {
+      if (isPostgresAway) throw away;
+    });
+  await withLink(async ({ stores, ingest, index, link }) => {
     const id = await insertCourier(stores.sql);
     const token = await ingest.token(id);
     await ingest.post(token, fixAt(PICKUP, 9_000));
     link.cut();
-    await stores.sql`alter table courier_last_positions rename to hidden`;
-    const answer = await ingest.post(token, fixAt(PICKUP, 8_000));
-    assert.equal(answer.status, 500, "postgres is there and wrong: that is a bug");
-    await stores.sql`alter table hidden rename to courier_last_positions`;
-    assert.equal((await ingest.post(token, fixAt(PICKUP, 7_000))).status, 200);
+    const promised = fixAt(PICKUP, 8_000);
+    assert.deepEqual((await ingest.post(token, promised)).body, { accepted: true, degraded: true });
+    isPostgresAway = true;
+    const refused = await ingest.post(token, fixAt(PICKUP, 7_000));
+    assert.deepEqual([refused.status, refused.body["code"]], [503, "service.unavailable"]);
+    assert.equal(refused.headers.get("retry-after"), "2");
+    const batch = await ingest.postMany(token, [fixAt(PICKUP, 6_500), fixAt(PICKUP, 6_000)]);
+    assert.deepEqual([batch.status, batch.body["code"]], [503, "service.unavailable"]);
+    assert.equal(batch.headers.get("retry-after"), "2");
+    assert.equal(await storedAt(stores, id), promised.recordedAtMs);
+    isPostgresAway = false;
+    const last = fixAt(northOfPickup(5), 5_000);
+    assert.deepEqual((await ingest.post(token, last)).body, { accepted: true, degraded: true });
+    link.restore();
+    await eventually(
+      "redis has what was acknowledged",
+      async () => (await index.latest(id))?.recordedAtMs === last.recordedAtMs,
+    );
+  }, bend);
+});
+
+Deno.test("what one ingest kept without Redis never takes the place of what Redis heard since", async () => {
+  await withLink(async ({ stores, ingest, index, link }) => {
+    const id = await insertCourier(stores.sql);
+    const token = await ingest.token(id);
+    await ingest.post(token, fixAt(PICKUP, 20_000));
+    link.cut();
+    assert.equal(
+      (await ingest.post(token, fixAt(northOfPickup(30), 9_000))).body["degraded"],
+      true,
+    );
+    // The phone goes on by another process, whose Redis is there.
+    const newer = fixAt(northOfPickup(60), 2_000);
+    const other = new Ingest(stores);
+    assert.deepEqual((await other.post(token, newer)).body, { accepted: true });
+    await other.lastPositions.flush();
+    link.restore();
+    await eventually("what was kept is brought to Redis", async () => {
+      const { values } = await ingest.metrics.replayed.get();
+      return values.some(({ labels, value }) => labels.result === "late" && value === 1);
+    });
+    assert.equal((await index.latest(id))?.recordedAtMs, newer.recordedAtMs);
+    await ingest.lastPositions.flush();
+    assert.equal(await storedAt(stores, id), newer.recordedAtMs);
   });
 });
 

@@ -6,14 +6,18 @@ import {
   OFFLINE_AFTER_MS,
   RETURN_AFTER_MS,
 } from "shared/availability/cleaning.ts";
+import { POSITIONS_PATH } from "shared/live_api/ingest_routes.ts";
 import { silentLog } from "shared/log/log.ts";
 import type { CourierStatus } from "shared/orders/rows.ts";
 import { createKeeperMetrics } from "../../services/keeper/metrics.ts";
 import { SilenceJudge, sweepOnce, type SweepOptions } from "../../services/keeper/sweep_silent.ts";
 import { CourierIndex, fixAt, PICKUP } from "../harness/couriers.ts";
+import { eventually } from "../harness/eventually.ts";
 import { insertCourier, insertRegion } from "../harness/fixtures.ts";
+import { Ingest } from "../harness/ingest_world.ts";
 import { PARTITION_WORK } from "../harness/matcher_world.ts";
 import { openRelay, PARTITION, readPublished, relayAll } from "../harness/outbox.ts";
+import { frameBytes, openRawSocket } from "../harness/raw_socket.ts";
 import type { TestStores } from "../harness/stores.ts";
 import { withStores } from "../harness/with_stores.ts";
 
@@ -116,6 +120,41 @@ Deno.test("sweepOnce() hides a courier after 45 s of silence and takes it offlin
       [false, "offline"],
       [false, "offline"],
     ]);
+  });
+});
+
+Deno.test("a phone whose socket is half open is hidden after 45 s and off shift after 120 s", async () => {
+  await withSweeper(async (sweeper, stores) => {
+    const ingest = new Ingest(stores);
+    await using server = ingest.listen();
+    const id = await insertCourier(stores.sql);
+    const url = `${server.url.replace("http", "ws")}${POSITIONS_PATH}`;
+    const headers = { authorization: `Bearer ${await ingest.token(id)}` };
+    // Nothing is ever read from it, and no frame but one is sent: the network is gone.
+    const { status, connection } = await openRawSocket(url, headers);
+    assert.equal(status, 101);
+    try {
+      const frame = JSON.stringify(["f", 1, [Date.now() - 1_000, PICKUP.lat, PICKUP.lon]]);
+      await connection.write(frameBytes(1, new TextEncoder().encode(frame)));
+      await eventually("its fix is there", () => sweeper.isIndexed(id));
+      await sweeper.listenLongEnough();
+      assert.equal(await sweeper.isIndexed(id), true, "it was heard just now");
+      await sweeper.heard(id, HIDDEN_AFTER_MS + 1_000);
+      await sweeper.sweep();
+      assert.equal(await sweeper.isIndexed(id), false);
+      assert.equal(await sweeper.status(id), "available");
+      await sweeper.heard(id, OFFLINE_AFTER_MS + 1_000);
+      await sweeper.sweep();
+      assert.equal(await sweeper.status(id), "offline");
+      await consumeAvailability(stores, sweeper.availability);
+      // To the process the socket is still open: what counts is what is heard.
+      assert.equal((await ingest.metrics.sockets.get()).values[0]?.value, 1);
+      const { codes } = await ingest.recorder.record(id, [fixAt(PICKUP)]);
+      assert.deepEqual(codes, ["off_shift"]);
+      assert.equal(await sweeper.isIndexed(id), false);
+    } finally {
+      connection.close();
+    }
   });
 });
 
