@@ -3,9 +3,8 @@
  * there is no line in the log for them (metrics count them). Whatever is unusual about a request
  * goes the long way, which words the answer.
  *
- * What it leaves out was measured: to ask whether a header is there copies all of them, a body as
- * text is read by a slower way of the runtime's than as JSON, and an answer whose headers are
- * more than the type of its content is put together from scratch.
+ * What it leaves out was measured: to ask whether a header is there copies all of them, and an
+ * answer whose headers are more than the type of its content is put together from scratch.
  */
 import type { Fix } from "shared/availability/fix.ts";
 import { Tally } from "shared/metrics/tally.ts";
@@ -20,6 +19,12 @@ import type { PrincipalCache } from "./principal_cache.ts";
 import type { FixRecorder, Recorded, RecordListener } from "./record_fix.ts";
 
 const METHOD = "POST";
+/**
+ * Passes over a byte order mark, with which firmwares of devices begin their JSON (RFC 8259 §8.1
+ * lets a reader do so). The runtime's own way to read a body as JSON does not, though it is faster:
+ * 1 µs of a request.
+ */
+const UTF8 = new TextDecoder();
 const JSON_TYPE = { headers: { "content-type": "application/json" } };
 
 /** What the short way had done of a request before it gave it to the long one. */
@@ -130,7 +135,7 @@ export class ShortWay {
         this.#begun.set(request, begun);
         resolve(this.#longWay(request, info));
       });
-      request.json().then((input) => post.record(input), (error) => post.failed(error));
+      request.bytes().then((body) => post.record(body), (error) => post.failed(error));
     });
   }
 
@@ -166,10 +171,11 @@ class PlainPost implements RecordListener {
     this.#end = end;
   }
 
-  record(input: unknown): void {
-    this.#input = input;
-    this.#isRead = true;
+  record(body: Uint8Array): void {
     try {
+      const input: unknown = JSON.parse(UTF8.decode(body));
+      this.#input = input;
+      this.#isRead = true;
       const fixes = this.route.read(input);
       if (fixes === undefined) this.#end({ input });
       else this.#recorder.hear(this.#courierId, fixes, this);

@@ -87,6 +87,11 @@ Deno.test("JSON may name its character set, and a body whose fields are all opti
   assert.equal(cancelled.status, 200, cancelled.text);
 });
 
+Deno.test("a byte order mark before JSON is passed over", async () => {
+  const answer = await place(world, `\ufeff${JSON.stringify(soupOrder(world))}`);
+  assert.equal(answer.status, 201, answer.text);
+});
+
 Deno.test("a POST that names no length and brings nothing has no body, as curl -X POST sends it", async () => {
   const id = await placed(world);
   const server = Deno.serve(

@@ -312,6 +312,38 @@ Deno.test("JSON is read whatever its type is called: phones say many things", as
   });
 });
 
+Deno.test("a byte order mark before JSON is passed over on every way", async () => {
+  await withSender(async ({ send, stores, courierId, key }) => {
+    const at = (agoMs: number) => fixAt(northOfPickup(10), agoMs);
+    const [one, many, tracks, traccar] = [at(40_000), at(30_000), at(20_000), at(10_000)];
+    const tst = Math.floor(tracks.recordedAtMs / 1000);
+    const { lat, lon } = traccar;
+    const timestamp = new Date(traccar.recordedAtMs).toISOString();
+    const coords = { latitude: lat, longitude: lon };
+    const ways: [string, unknown, number][] = [
+      [LOCATION_PATH, bodyOf(one), one.recordedAtMs],
+      [LOCATIONS_PATH, { positions: [bodyOf(many)] }, many.recordedAtMs],
+      [OWNTRACKS_PATH, { _type: "location", lat, lon, tst }, tst * 1_000],
+      [OSMAND_PATH, { device_id: key, location: { timestamp, coords } }, traccar.recordedAtMs],
+    ];
+    for (const [path, body, recordedAtMs] of ways) {
+      const { status, text } = await send(path, `\ufeff${JSON.stringify(body)}`);
+      assert.equal(status, 200, `${path}: ${text}`);
+      assert.equal((await new CourierIndex(stores).latest(courierId))?.recordedAtMs, recordedAtMs);
+      // One mark is passed over, not more; nor is one taken that stands elsewhere.
+      for (
+        const wrong of [`\ufeff\ufeff${JSON.stringify(body)}`, `${JSON.stringify(body)}\ufeff`]
+      ) {
+        const { json } = await send(path, wrong);
+        const codes = path === OSMAND_PATH ? ["request.malformed", "auth.required"] : [
+          "request.malformed",
+        ];
+        assert.ok(codes.includes(`${json?.["code"]}`), path);
+      }
+    }
+  });
+});
+
 Deno.test("a query or an id that the document calls wrong is refused by every operation of the tracker", async () => {
   const tracker = await serviceDocument("tracker");
   await withTrackerWorld(async (world) => {
