@@ -12,6 +12,7 @@ import { boundsContain } from "shared/geo/area.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
 import type { Partition, RedisKeys } from "shared/redis/keys.ts";
+import { takesWrites } from "shared/redis/takes_writes.ts";
 import { isUnavailable } from "shared/service/unavailable.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import type { CourierDirectory, CourierEntry } from "./courier_directory.ts";
@@ -75,7 +76,7 @@ export class FixRecorder {
       sql,
       log,
       metrics,
-      isRedisBack: async () => await redis.ping() === "PONG",
+      isRedisBack: async () => await takesWrites(redis),
       replay: async (courierId, fix) => await this.#replay(courierId, fix),
     });
     metrics.queues.add(() => {
