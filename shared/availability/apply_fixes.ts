@@ -15,7 +15,6 @@ import { NOW, SQUARE_METRES_PER_UNIT, STATE_LUA } from "./courier_state.ts";
 export const ID_CHARS = 36;
 /** See `geoScoreOf`. */
 export const SCORE_CHARS = 17;
-const WHO_CHARS = ID_CHARS + SCORE_CHARS;
 
 /** A courier's fixes one by one: what is believed, the window, and what becomes of each. */
 const APPLY_LUA = `
@@ -51,7 +50,7 @@ local function open(state, at)
   suspect, trusted, window = fixes_of(state, at)
   tail, tail_count, believes, rejudged = {}, 0, false, false
   take_tip(tip_of(window, trusted, suspect))
-  newest = #window > 0 and unpack_struct('<d', window, #window - REC) or 0
+  newest = window ~= '' and unpack_struct('<d', window) or 0
 end
 
 local function append(record, at, lat, lon, accuracy)
@@ -71,19 +70,23 @@ end
 
 local function flatten()
   if tail_count == 0 then return end
-  window = window .. table.concat(tail, '', 1, tail_count)
+  local newest_first = {}
+  for at = 1, tail_count do newest_first[at] = tail[tail_count + 1 - at] end
+  window = table.concat(newest_first) .. window
   tail_count = 0
 end
 
 local function judge_all()
-  local judged = {}
+  local judged, count = {}, #window / JUDGED
+  for at = 1, count do judged[at] = NONE end
   take_tip(trusted, suspect)
-  for at = 1, #window, JUDGED do
+  for place = count, 1, -1 do
+    local at = (place - 1) * JUDGED + 1
     local record = sub(window, at, at + REC - 1)
     local when, lat, lon, accuracy = unpack_struct(RECORD, record)
     local outcome = judge(tip_at, tip_lat, tip_lon, tip_suspect, when, lat, lon, accuracy, speed)
     record = record .. OUTCOME[outcome]
-    judged[#judged + 1] = record
+    judged[place] = record
     if outcome == BELIEVED then
       tip, tip_suspect, tip_at, tip_lat, tip_lon = record, NONE, when, lat, lon
     elseif outcome == SUSPECT then tip_suspect = record end
@@ -93,19 +96,19 @@ end
 
 local function insert(record, at)
   flatten()
-  local place = #window
-  while place > 0 do
-    local earlier = sub(window, place - JUDGED + 1, place - 1)
-    local earlier_at = unpack_struct('<d', earlier)
-    if earlier_at < at then break end
-    if earlier_at == at then
-      local order = compare(earlier, record)
+  local place = 1
+  while place < #window do
+    local later = sub(window, place, place + REC - 1)
+    local later_at = unpack_struct('<d', later)
+    if later_at < at then break end
+    if later_at == at then
+      local order = compare(later, record)
       if order == 0 then return 'd' end
       if order < 0 then break end
     end
-    place = place - JUDGED
+    place = place + JUDGED
   end
-  window = sub(window, 1, place) .. record .. OUTCOME[KEPT] .. sub(window, place + 1)
+  window = sub(window, 1, place - 1) .. record .. OUTCOME[KEPT] .. sub(window, place)
   judge_all()
   return 'l'
 end
@@ -125,60 +128,18 @@ end
 -- Takes what fell out of the window into what was believed before it.
 local function fold()
   flatten()
-  local cut, most = 0, #window - JUDGED * ${MAX_WINDOW_FIXES}
-  local oldest = newest - ${REORDER_WINDOW_MS}
-  while cut < #window and (cut < most or unpack_struct('<d', window, cut + 1) < oldest) do
-    cut = cut + JUDGED
-  end
-  if cut == 0 then return end
-  trusted, suspect = tip_of(sub(window, 1, cut), trusted, suspect)
-  window = sub(window, cut + 1)
+  local size = #window
+  local keep, oldest = math.min(size, JUDGED * ${MAX_WINDOW_FIXES}), newest - ${REORDER_WINDOW_MS}
+  while keep > 0 and unpack_struct('<d', window, keep - REC) < oldest do keep = keep - JUDGED end
+  if keep == size then return end
+  trusted, suspect = tip_of(sub(window, keep + 1), trusted, suspect)
+  window = sub(window, 1, keep)
 end
 
 -- Where the courier is now, for readers of the stream whom the fixes do not tell it.
 local function place_text()
   if tip == NONE or believes and not rejudged then return '' end
   return string.format('@%.0f,%.7f,%.7f', tip_at, tip_lat / 1e7, tip_lon / 1e7)
-end`;
-
-/**
- * The same in one step for what nearly all calls bring: fixes that follow on one another and on the
- * newest one, which is believed. Then only the first and the last of them need be looked at, and the
- * bytes of all go into the window as they are.
- */
-const EXTEND_LUA = `
--- The end of the new state in three parts; nothing where each fix has to be looked at.
-local function extend(state, at, groups, first, taken)
-  local size, window_at = #state, at + 2 * JUDGED
-  local first_at, lat, lon = unpack_struct('<di4i4', groups, first)
-  local last = first + (taken - 1) * JUDGED
-  local newest_at = first_at
-  if taken > 1 then newest_at = unpack_struct('<d', groups, last) end
-  if newest_at > now then return end
-  -- Without a window nothing was ever believed or suspected.
-  if window_at <= size then
-    local tip_at, tip_lat, tip_lon, outcome = unpack_struct('<di4i4xxxxxxB', state, size - REC)
-    if outcome ~= BELIEVED or first_at <= tip_at then return end
-    local d_lat, d_lon = lat - tip_lat, lon - tip_lon
-    local reach = speed * (first_at - tip_at) / 1000 + ${JUMP_SLACK_M}
-    if (d_lat * d_lat + d_lon * d_lon) * ${SQUARE_METRES_PER_UNIT} > reach * reach
-      and not agrees(tip_at, tip_lat, tip_lon, first_at, lat, lon, speed) then return end
-  end
-  local had = (size - window_at + 1) / JUDGED
-  local cut, oldest = had + taken - ${MAX_WINDOW_FIXES}, newest_at - ${REORDER_WINDOW_MS}
-  if cut < 0 then cut = 0 end
-  while true do
-    local at_cut
-    if cut < had then at_cut = unpack_struct('<d', state, window_at + cut * JUDGED)
-    else at_cut = unpack_struct('<d', groups, first + (cut - had) * JUDGED) end
-    if at_cut >= oldest then break end
-    cut = cut + 1
-  end
-  if cut == 0 then return '', sub(state, at), sub(groups, first, last + REC) end
-  if cut > had then return NONE, sub(groups, first + (cut - had - 1) * JUDGED, last + REC), '' end
-  local believed = window_at + (cut - 1) * JUDGED
-  if byte(state, believed + REC) ~= BELIEVED then return end
-  return NONE, sub(state, believed), sub(groups, first, last + REC)
 end`;
 
 /**
@@ -196,17 +157,20 @@ end`;
  *   phone's own clock decides, and a clock that is set right is believed again at once.
  *
  * However many couriers, Redis is called at most nine times: what a script calls costs it more than
- * what it computes (ADR 0023).
+ * what it computes. And of a plain fix only five texts are made (ADR 0023): its id, its score, its
+ * bytes, the old state and the new one.
  *
  * KEYS 1 geo, 2 seen, 3 positions stream, 4 couriers
- * ARGV 1 most entries of the stream, 2 for each group its courier's id and the geo score of its
- *   newest fix (36 and 17 characters), 3 for each group: count of fixes, speed bound (cm/s), whether
- *   each fix surely follows on the one before (1), bytes of its part of the next, then its records
- *   by recordedAt, each with a 1 behind it; none for a heartbeat, 4 a list as JSON: what the stream
- *   is to have of each group
- * Returns the letters (FIX_LETTERS) of all fixes, `h` for a heartbeat that was heard; and a list of
- * group, ms: when one that was limited may send its next fix. Or the text `full`, and then nothing
- * was written: a consumer of the stream is stuck, and unread fixes are not pushed out.
+ * ARGV 1 most entries of the stream, 2 for each group its courier's id (36 characters), 3 the geo
+ *   score of its newest fix (17 characters), 4 for each group: count of fixes, speed bound (cm/s),
+ *   whether each fix surely follows on the one before (1), then its records, the newest first, each
+ *   with a 1 behind it; none for a heartbeat; after the last group 16 bytes that say nothing, 5 a
+ *   list as JSON: what the stream is to have of each group, 6 whether a courier may be there twice
+ *   (1)
+ * Returns the letters (FIX_LETTERS) of all fixes, the oldest first, `h` for a heartbeat that was
+ * heard; and a list of group, ms: when one that was limited may send its next fix. Or the text
+ * `full`, and then nothing was written: a consumer of the stream is stuck, and unread fixes are not
+ * pushed out.
  */
 export const APPLY_FIXES: Script = {
   name: "apply_fixes",
@@ -214,71 +178,137 @@ export const APPLY_FIXES: Script = {
 ${STATE_LUA}
 if redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[1]) then return 'full' end
 ${APPLY_LUA}
-${EXTEND_LUA}
 
 local call, rep = redis.call, string.rep
-local who, groups, cursor, ids = ARGV[2], ARGV[3], 1, {}
-for at = 1, #who, ${WHO_CHARS} do ids[#ids + 1] = sub(who, at, at + ${ID_CHARS - 1}) end
+local groups, cursor, may_repeat = ARGV[4], 1, ARGV[6] == '1'
+local count_of_groups = #ARGV[2] / ${ID_CHARS}
+-- The last of what is unpacked is where the text ends.
+local ids = { unpack_struct(rep('c${ID_CHARS}', count_of_groups), ARGV[2]) }
+local scores = { unpack_struct(rep('c${SCORE_CHARS}', count_of_groups), ARGV[3]) }
+ids[count_of_groups + 1] = nil
 local states = call('HMGET', KEYS[4], unpack(ids))
--- What was written by id: a courier may come twice, and what comes second follows on the first.
+-- What was written by id: where a courier comes twice, what comes second follows on the first.
 local written, changed, changed_count = {}, {}, 0
-local answers, limits, marks = {}, {}, {}
--- Where each group's part of the text ends, and whose part is left out.
-local text_to, ends, refused, refused_count = 0, {}, {}, 0
-local scored, placed, hidden, seen = {}, {}, {}, {}
+local answers, limits, marks, marks_count = {}, {}, {}, 1
+local refused = {}
+local scored, scored_count, placed, hidden, seen = {}, 0, {}, {}, {}
 local now_text = string.format('%.0f', now)
+marks[1] = now_text
+-- How a new state is packed, by how many bytes of the old one's fixes go on in it.
+local WHOLE, CUT = {}, {}
+-- What the stream is told of an available courier with one plain fix, by its version.
+local PLAIN_MARKS = {}
 
-local function apply_each(first, taken)
+local function apply_each(first, count, taken)
   local letters = {}
   for point = 1, taken do
-    local from = first + (point - 1) * JUDGED
+    local from = first + (count - point) * JUDGED
     letters[point] = apply(sub(groups, from, from + REC - 1))
   end
   fold()
   return table.concat(letters)
 end
 
-for group = 1, #ids do
+-- How many of the oldest fixes fall out of the window where plain ones are added.
+local function cut_of(state, had, first, taken, oldest)
+  local cut = had + taken - ${MAX_WINDOW_FIXES}
+  if cut < 0 then cut = 0 end
+  while true do
+    local at
+    if cut < had then at = unpack_struct('<d', state, (had - 1 - cut) * JUDGED + 1)
+    else at = unpack_struct('<d', groups, first + (had + taken - 1 - cut) * JUDGED) end
+    if at >= oldest then return cut end
+    cut = cut + 1
+  end
+end
+
+for group = 1, count_of_groups do
   local id = ids[group]
-  local earlier, count, follows, length = written[id]
+  local earlier = may_repeat and written[id]
   local state = earlier or states[group]
-  count, speed, follows, length, cursor = unpack_struct('<I2I4BI4', groups, cursor)
-  speed, text_to = speed / 100, text_to + 1 + length
-  ends[group] = text_to
-  local first = cursor
-  cursor = cursor + count * JUDGED
-  local points = count == 0 and 1 or count
-  local heard, tat, back, said, status, version, at
-  if state then heard, tat, ahead, back, said, status, version, at = unpack_struct(HEAD, state) end
+  local count, cmps, follows, newest_at, lat, lon, after =
+    unpack_struct('<I2I4Bdi4i4', groups, cursor)
+  local first, points = after - 16, count
+  cursor = first + count * JUDGED
+  if count == 0 then points = 1 end
   local letters, mark
   if not state then letters = rep('u', points)
-  elseif status == OFFLINE then letters = rep('o', points)
   else
+    local fixes = #state - HEAD_BYTES
+    fixes = fixes - fixes % JUDGED
+    local status, version, said, back, tat, heard
+    status, version, said, back, ahead, tat, heard = unpack_struct(HEAD, state, fixes + 1)
     if tat < now then tat = now end
     local spare, taken = now + ${FIX_BURST * FIX_INTERVAL_MS} - tat, points
-    if spare < points * ${FIX_INTERVAL_MS} then
+    if status == OFFLINE then taken = 0 letters = rep('o', points)
+    elseif spare < points * ${FIX_INTERVAL_MS} then
       taken = spare < 0 and 0 or floor(spare / ${FIX_INTERVAL_MS})
       limits[#limits + 1] = group
       limits[#limits + 1] = (taken + 1) * ${FIX_INTERVAL_MS} - spare
+      if taken == 0 then letters = rep('x', points) end
     end
-    tat = tat + taken * ${FIX_INTERVAL_MS}
     if taken > 0 then
-      local part, rest, fresh
-      local where = ''
-      if follows == 1 then part, rest, fresh = extend(state, at, groups, first, taken) end
-      local is_plain = part ~= nil
-      if is_plain then letters = taken == 1 and 'a' or rep('a', taken)
-      else
-        open(state, at)
-        letters = count == 0 and 'h' or apply_each(first, taken)
-        part, rest, fresh, where = suspect, trusted, window, place_text()
-      end
+      tat = tat + taken * ${FIX_INTERVAL_MS}
       if heard > 0 and now - heard > ${HIDDEN_AFTER_MS} then back = now
       elseif back > 0 and now - back >= ${RETURN_AFTER_MS} then back = 0 end
-      state = head(now, tat, ahead, back, said, status, version) .. part .. rest .. fresh
-      written[id] = state
+      speed = cmps / 100
+      local is_plain, where = follows == 1, ''
+      local had = fixes / JUDGED - 2
+      if is_plain then
+        local first_at = newest_at
+        if count > 1 then
+          first_at, lat, lon = unpack_struct('<di4i4', groups, cursor - JUDGED)
+          first = first + (count - taken) * JUDGED
+          newest_at = unpack_struct('<d', groups, first)
+        end
+        if newest_at > now then is_plain = false
+        -- Without a window nothing was ever believed or suspected.
+        elseif had > 0 then
+          local tip_at, tip_lat, tip_lon, outcome = unpack_struct('<di4i4xxxxxxB', state)
+          if outcome ~= BELIEVED or first_at <= tip_at then is_plain = false
+          else
+            local d_lat, d_lon = lat - tip_lat, lon - tip_lon
+            local reach = speed * (first_at - tip_at) / 1000 + ${JUMP_SLACK_M}
+            is_plain = (d_lat * d_lat + d_lon * d_lon) * ${SQUARE_METRES_PER_UNIT} <= reach * reach
+              or agrees(tip_at, tip_lat, tip_lon, first_at, lat, lon, speed)
+          end
+        end
+      end
+      local last, cut, keep = cursor - 1, 0, fixes
+      if is_plain then
+        local oldest = newest_at - ${REORDER_WINDOW_MS}
+        if taken > 1 or had >= ${MAX_WINDOW_FIXES}
+          or had > 0 and unpack_struct('<d', state, fixes - 3 * JUDGED + 1) < oldest then
+          cut = cut_of(state, had, first, taken, oldest)
+        end
+        if cut > had then keep, last = 0, last - (cut - had - 1) * JUDGED
+        elseif cut > 0 then
+          keep = (had - cut + 1) * JUDGED
+          is_plain = byte(state, keep) == BELIEVED
+        end
+      end
+      if is_plain then
+        local fresh = sub(groups, first, last)
+        if cut == 0 then
+          local format = WHOLE[keep]
+          if not format then format = '<c0c' .. keep .. HEAD WHOLE[keep] = format end
+          state = pack(format, fresh, state, status, #version, version, said, back, ahead, tat, now)
+        elseif keep > 0 then
+          local format = CUT[keep]
+          if not format then format = '<c0c' .. keep .. 'c0' .. HEAD CUT[keep] = format end
+          state = pack(format, fresh, state, NONE, status, #version, version, said, back, ahead,
+            tat, now)
+        else state = fresh .. NONE .. head(status, version, said, back, ahead, tat, now) end
+        letters = taken == 1 and 'a' or rep('a', taken)
+      else
+        open(state, fixes + 1)
+        letters = count == 0 and 'h' or apply_each(after - 16, count, taken)
+        state = window .. trusted .. suspect .. head(status, version, said, back, ahead, tat, now)
+        where = place_text()
+      end
+      if may_repeat then written[id] = state end
+      changed[changed_count + 1], changed[changed_count + 2] = id, state
       changed_count = changed_count + 2
-      changed[changed_count - 1], changed[changed_count] = id, state
       if now % ${SEEN_EVERY_MS} < now - heard then
         local count = #seen
         seen[count + 1], seen[count + 2] = now_text, id
@@ -287,11 +317,10 @@ for group = 1, #ids do
       elseif status == AVAILABLE then
         -- The score is that of the newest fix of the group. What has one is placed first.
         if is_plain and taken == count and not earlier then
-          local score_at = (group - 1) * ${WHO_CHARS} + ${ID_CHARS + 1}
-          scored[#scored + 1] = sub(who, score_at, score_at + ${SCORE_CHARS - 1})
-          scored[#scored + 1] = id
+          scored[scored_count + 1], scored[scored_count + 2] = scores[group], id
+          scored_count = scored_count + 2
         else
-          if is_plain then take_tip(sub(state, -JUDGED), NONE) end
+          if is_plain then take_tip(sub(state, 1, JUDGED), NONE) end
           if tip ~= NONE then
             local count = #placed
             placed[count + 1], placed[count + 2] = tip_lon / 1e7, tip_lat / 1e7
@@ -300,22 +329,27 @@ for group = 1, #ids do
         end
       end
       if taken < points then letters = letters .. rep('x', points - taken) end
-      mark = LETTER[status] .. version .. (back > 0 and 'r:' or ':') .. letters .. where
-    else letters = rep('x', points) end
+      if letters == 'a' and where == '' and back == 0 and status == AVAILABLE then
+        mark = PLAIN_MARKS[version]
+        if not mark then mark = LETTER[status] .. version .. ':a' PLAIN_MARKS[version] = mark end
+      else
+        mark = LETTER[status] .. version .. (back > 0 and 'r:' or ':') .. letters .. where
+      end
+    end
   end
   answers[group] = letters
-  if mark then marks[#marks + 1] = mark
-  else refused[group], refused_count = true, refused_count + 1 end
+  if mark then marks_count = marks_count + 1 marks[marks_count] = mark
+  else refused[group] = true end
 end
 
 -- Of whom nothing is kept, readers are told nothing: an off-shift courier is nobody's business.
 local function heard_text()
-  if refused_count == 0 then return ARGV[4] end
-  local kept = {}
-  for group = 1, #ids do
-    if not refused[group] then
-      kept[#kept + 1] = sub(ARGV[4], (ends[group - 1] or 0) + 2, ends[group])
-    end
+  if marks_count > count_of_groups then return ARGV[5] end
+  local kept, from = {}, 2
+  for group = 1, count_of_groups do
+    local next_from = string.find(ARGV[5], '["', from + 1, true) or #ARGV[5] + 1
+    if not refused[group] then kept[#kept + 1] = sub(ARGV[5], from, next_from - 2) end
+    from = next_from
   end
   return '[' .. table.concat(kept, ',') .. ']'
 end
@@ -324,11 +358,10 @@ end
 if changed_count > 0 then
   call('HSET', KEYS[4], unpack(changed))
   if #seen > 0 then call('ZADD', KEYS[2], unpack(seen)) end
-  if #scored > 0 then call('ZADD', KEYS[1], unpack(scored)) end
+  if scored_count > 0 then call('ZADD', KEYS[1], unpack(scored)) end
   if #placed > 0 then call('GEOADD', KEYS[1], unpack(placed)) end
   if #hidden > 0 then call('ZREM', KEYS[1], unpack(hidden)) end
-  call('XADD', KEYS[3], '*', 'marks', now_text .. ' ' .. table.concat(marks, ' '),
-    'heard', heard_text())
+  call('XADD', KEYS[3], '*', 'marks', table.concat(marks, ' '), 'heard', heard_text())
 end
 return { table.concat(answers), limits }`,
 };

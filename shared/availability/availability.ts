@@ -49,8 +49,10 @@ const MAX_LOADED = 200;
 const MAX_WATCHED = 1_000;
 /** Entries of up to 200 fixes that no consumer has read yet; then ingest answers 503. */
 export const MAX_POSITION_ENTRIES = 100_000;
-/** Before each courier's records: how many, its speed bound, whether they follow, bytes of text. */
-const GROUP_BYTES = 11;
+/** Before each courier's records: how many, its speed bound, whether they follow. */
+const GROUP_BYTES = 7;
+/** The script reads this much of a record behind it, also of a heartbeat, which has none. */
+const READ_BYTES = 16;
 const NO_SCORE = "0".repeat(SCORE_CHARS);
 /** Every 5 s, so that a million are looked at in a day. */
 const SCANNED_AT_ONCE = 200;
@@ -83,34 +85,38 @@ export class Availability {
    */
   async applyHeard(groups: readonly Heard[]): Promise<HeardAnswer[]> {
     const orders: (readonly number[] | undefined)[] = [];
-    const { records, view } = allocate(groups.reduce(bytesWith, 0));
+    const { records, view } = allocate(groups.reduce(bytesWith, READ_BYTES));
+    records.fill(0, records.length - READ_BYTES);
+    const couriers = new Set<string>();
     let offset = 0;
-    let who = "";
+    let ids = "";
+    let scores = "";
     let heard = "";
     for (const { courierId, maxSpeedMps, fixes } of groups) {
       requireId(courierId);
+      couriers.add(courierId);
       const order = orderByTime(fixes);
       const sorted = order === undefined ? fixes : order.flatMap((at) => fixes[at] ?? []);
       orders.push(order);
       const newest = sorted.at(-1);
-      who += courierId + (newest === undefined ? NO_SCORE : geoScoreOf(newest));
+      ids += courierId;
+      scores += newest === undefined ? NO_SCORE : geoScoreOf(newest);
       let text = `["${courierId}"`;
-      const headAt = offset;
       const speedCmps = Math.round(maxSpeedMps * 100);
       view.setUint16(offset, sorted.length, true);
       view.setUint32(offset + 2, speedCmps, true);
       view.setUint8(offset + 6, surelyFollow(sorted, speedCmps / 100) ? 1 : 0);
-      offset += GROUP_BYTES;
+      offset += GROUP_BYTES + sorted.length * JUDGED_BYTES;
+      let recordAt = offset;
       for (const fix of sorted) {
         text += `,${textOfFix(fix)}`;
-        writeBelieved(view, offset, fix);
-        offset += JUDGED_BYTES;
+        recordAt -= JUDGED_BYTES;
+        writeBelieved(view, recordAt, fix);
       }
-      text += "]";
-      view.setUint32(headAt + 7, text.length, true);
-      heard += heard === "" ? text : `,${text}`;
+      heard += heard === "" ? `${text}]` : `,${text}]`;
     }
-    const args = [MAX_POSITION_ENTRIES, who, records, `[${heard}]`];
+    const mayRepeat = couriers.size < groups.length ? 1 : 0;
+    const args = [MAX_POSITION_ENTRIES, ids, scores, records, `[${heard}]`, mayRepeat];
     const reply = await runScript(this.#redis, APPLY_FIXES, this.#fixKeys, args);
     return readAnswers(reply, groups, orders);
   }

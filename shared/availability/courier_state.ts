@@ -3,31 +3,42 @@
  * scripts write. One value, because each look into Redis for another field or key costs a script
  * more than what it does with it.
  *
- * | at       | bytes   | what                                                                    |
- * | -------- | ------- | ----------------------------------------------------------------------- |
- * | 0        | 8       | heard last, Redis's clock, ms; 0: never                                 |
- * | 8        | 8       | limiter: theoretical arrival time of the next fix, ms                   |
- * | 16       | 8       | newest recordedAt that was ahead of Redis's clock, as the phone said it |
- * | 24       | 8       | back since, ms, while it comes back after silence; else 0               |
- * | 32       | 4       | when its status was last said, Redis's clock, s                         |
- * | 36       | 1       | first letter of its status                                              |
- * | 37       | 1 and n | the status's version, as decimal digits after their number              |
- * | 38 and n | 23      | suspect since the next; zeros: none                                     |
- * | 61 and n | 23      | newest fix believed before the window; zeros: none                      |
- * | 84 and n | 23 each | fixes of the reorder window in the order of their recordedAt            |
+ * The fixes, 23 bytes each:
+ *
+ * - those of the reorder window, the newest first
+ * - the newest one believed before the window; zeros: none
+ * - the one suspected since that; zeros: none
+ *
+ * and behind them, where what is left of the value's length by 23 begins:
+ *
+ * | bytes   | what                                                                    |
+ * | ------- | ----------------------------------------------------------------------- |
+ * | 1       | first letter of its status                                              |
+ * | 1 and n | the status's version, as decimal digits after their number, 1 to 22     |
+ * | 4       | when its status was last said, Redis's clock, s                         |
+ * | 8       | back since, ms, while it comes back after silence; else 0               |
+ * | 8       | newest recordedAt that was ahead of Redis's clock, as the phone said it |
+ * | 8       | limiter: theoretical arrival time of the next fix, ms                   |
+ * | 8       | heard last, Redis's clock, ms; 0: never                                 |
+ *
+ * So what a new fix leaves of the value is its beginning, which Lua can pack without cutting it out
+ * first: each text that it makes costs more than what stands in it.
  *
  * A fix is a record (fix_record.ts) and a byte for what came of it: 0 kept only, 1 believed,
  * 2 suspected of a jump. So what is true at the end of any part of the window is found without
  * judging it again; and where the last fix that falls out of the window was believed, all that stands
- * from it on is what is to be kept.
+ * before its end is what is to be kept.
  */
 import { COURIER_STATUSES, type CourierStatus } from "shared/orders/rows.ts";
 import { JUMP_SLACK_M, MAX_ACCURACY_M } from "./cleaning.ts";
 import type { Fix } from "./fix.ts";
 import { JUDGED_BYTES, readRecord, RECORD_BYTES } from "./fix_record.ts";
 
-const STATUS_AT = 36;
-const DIGITS_AT = 37;
+/** Of what follows on the fixes, without the digits of the version. */
+const HEAD_BYTES = 38;
+/** Where these times are, from the end. */
+const HEARD_BEFORE_END = 8;
+const BACK_BEFORE_END = 32;
 const BELIEVED = 1;
 /** Metres of latitude in 1e-7 degree, on the mean radius of geo/point.ts. */
 const METRES_PER_UNIT = 0.0111195080;
@@ -56,16 +67,18 @@ export interface CourierState {
 
 /** Reads the value. */
 export function readCourierState(state: Buffer): CourierState {
-  const digitsFrom = DIGITS_AT + 1;
-  const suspectAt = digitsFrom + state.readUInt8(DIGITS_AT);
+  const headAt = state.length - HEAD_BYTES - (state.length - HEAD_BYTES) % JUDGED_BYTES;
+  const digitsFrom = headAt + 2;
   const facts = {
-    status: statusOfLetter(String.fromCharCode(state.readUInt8(STATUS_AT))),
-    version: Number(state.toString("latin1", digitsFrom, suspectAt)),
-    heardAtMs: state.readDoubleLE(0),
-    isReturning: state.readDoubleLE(24) > 0,
+    status: statusOfLetter(String.fromCharCode(state.readUInt8(headAt))),
+    version: Number(
+      state.toString("latin1", digitsFrom, digitsFrom + state.readUInt8(headAt + 1)),
+    ),
+    heardAtMs: state.readDoubleLE(state.length - HEARD_BEFORE_END),
+    isReturning: state.readDoubleLE(state.length - BACK_BEFORE_END) > 0,
   };
-  const trustedAt = suspectAt + JUDGED_BYTES;
-  for (let at = state.length - JUDGED_BYTES; at > trustedAt; at -= JUDGED_BYTES) {
+  const trustedAt = headAt - 2 * JUDGED_BYTES;
+  for (let at = 0; at < trustedAt; at += JUDGED_BYTES) {
     if (state[at + RECORD_BYTES] === BELIEVED) return { ...facts, newest: readRecord(state, at) };
   }
   return { ...facts, newest: readRecord(state, trustedAt) };
@@ -77,7 +90,7 @@ export function readCourierState(state: Buffer): CourierState {
  */
 export function newestKeptMs(state: Buffer): number {
   // The window has it; while nothing was heard, the place of the one believed before has zeros.
-  return state.readDoubleLE(state.length - JUDGED_BYTES);
+  return state.readDoubleLE(0);
 }
 
 const STATUSES: ReadonlyMap<string, CourierStatus> = new Map(
@@ -108,28 +121,40 @@ export const NOW = `
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)`;
 
+/** Lua shared by the scripts: when the courier of a state was last heard, in milliseconds; 0 for never. */
+export const HEARD_LUA = `
+local function heard_at(state)
+  return (struct.unpack('<d', state, #state - 7))
+end`;
+
 /** Lua shared by the scripts that read or write the state. */
-export const STATE_LUA = `
+export const STATE_LUA = `${HEARD_LUA}
 local REC, JUDGED, NONE = ${RECORD_BYTES}, ${JUDGED_BYTES}, string.rep('\\0', ${JUDGED_BYTES})
 local KEPT, BELIEVED, SUSPECT = 0, 1, 2
 local AVAILABLE, OFFLINE = ${AVAILABLE}, ${OFFLINE}
 local LETTER = { ${LETTERS_LUA} }
 local RECORD = '<di4i4I2'
--- heard, limiter, newest ahead, back since, status said, status, digits of the version
-local HEAD = '<ddddI4BBc0'
+-- status, digits of the version, status said, back since, newest ahead, limiter, heard
+local HEAD, HEAD_BYTES = '<BBc0I4dddd', ${HEAD_BYTES}
 local pack, unpack_struct, sub, byte, char = struct.pack, struct.unpack, string.sub, string.byte,
   string.char
 local abs, cos, sqrt, floor = math.abs, math.cos, math.sqrt, math.floor
 local OUTCOME = { [0] = char(0), char(1), char(2) }
 
-local function head(heard, tat, ahead, back, said, status, version)
-  return pack(HEAD, heard, tat, ahead, back, said, status, #version, version)
+local function head(status, version, said, back, ahead, tat, heard)
+  return pack(HEAD, status, #version, version, said, back, ahead, tat, heard)
+end
+
+-- Where the fixes of a state end and its head begins.
+local function head_at(state)
+  local size = #state - HEAD_BYTES
+  return size - size % JUDGED + 1
 end
 
 -- What is believed and suspected at the end of a window (or of its beginning).
 local function tip_of(window, trusted, suspect)
   local found
-  for at = #window - JUDGED + 1, 1, -JUDGED do
+  for at = 1, #window, JUDGED do
     local outcome = byte(window, at + REC)
     if outcome == BELIEVED then return sub(window, at, at + REC), found or NONE end
     if outcome == SUSPECT and not found then found = sub(window, at, at + REC) end
@@ -137,10 +162,10 @@ local function tip_of(window, trusted, suspect)
   return trusted, found or suspect
 end
 
--- What stands in a state from 'at' on: suspect, trusted, window.
+-- The fixes of a state whose head is at 'at': suspect, trusted, window.
 local function fixes_of(state, at)
-  return sub(state, at, at + REC), sub(state, at + JUDGED, at + JUDGED + REC),
-    sub(state, at + 2 * JUDGED)
+  return sub(state, at - JUDGED, at - 1), sub(state, at - 2 * JUDGED, at - JUDGED - 1),
+    sub(state, 1, at - 2 * JUDGED - 1)
 end
 
 -- Whether a courier could have come from one place to the other in the time (plane geometry: what

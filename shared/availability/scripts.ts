@@ -16,11 +16,11 @@ local now_text = string.format('%.0f', now)
 local placed, hidden, on_shift, off_shift = {}, {}, {}, {}
 
 local function apply_status(state, id, status, version)
-  local heard, tat, ahead, back, was, known, at = 0, 0, 0, 0
+  local heard, tat, ahead, back, was, known = 0, 0, 0, 0
   local suspect, trusted, window = NONE, NONE, ''
   if state then
-    local _
-    heard, tat, ahead, back, _, was, known, at = unpack_struct(HEAD, state)
+    local at, _ = head_at(state)
+    was, known, _, back, ahead, tat, heard = unpack_struct(HEAD, state, at)
     if tonumber(known) > tonumber(version) then return end
     suspect, trusted, window = fixes_of(state, at)
   end
@@ -41,8 +41,8 @@ local function apply_status(state, id, status, version)
     local count = #on_shift
     on_shift[count + 1], on_shift[count + 2] = now_text, id
   end
-  return head(heard, tat, ahead, back, floor(now / 1000), status, version)
-    .. suspect .. trusted .. window
+  return window .. trusted .. suspect
+    .. head(status, version, floor(now / 1000), back, ahead, tat, heard)
 end
 
 local function tell_sets()
@@ -75,9 +75,8 @@ return 'applied'`,
 /** Lua shared by the scripts that give back a place. The new state; nothing where Redis had one. */
 const RESTORE_LUA = `
 local function restore(state, record)
-  local heard, _, _, _, _, _, _, at = unpack_struct(HEAD, state)
-  if heard > 0 or #state >= at + 2 * JUDGED then return end
-  return state .. record
+  if heard_at(state) > 0 or head_at(state) > 2 * JUDGED + 1 then return end
+  return record .. state
 end`;
 
 /**
@@ -150,7 +149,7 @@ local function unheard(ids, since)
   if #ids == 0 then return silent end
   local states = redis.call('HMGET', KEYS[3], unpack(ids))
   for at = 1, #ids do
-    local heard = states[at] and unpack_struct('<d', states[at]) or 0
+    local heard = states[at] and heard_at(states[at]) or 0
     if heard > since then
       heard_of[#heard_of + 1] = string.format('%.0f', heard)
       heard_of[#heard_of + 1] = ids[at]
@@ -174,7 +173,8 @@ end
 local scan = redis.call('HSCAN', KEYS[3], ARGV[2], 'COUNT', ARGV[3])
 local found, oldest = scan[2], now - ${COURIER_TTL_S * 1000}
 for at = 1, #found, 2 do
-  local heard, _, _, _, said = unpack_struct(HEAD, found[at + 1])
+  local state = found[at + 1]
+  local _, _, said, _, _, _, heard = unpack_struct(HEAD, state, head_at(state))
   if heard < oldest and said * 1000 < oldest then redis.call('HDEL', KEYS[3], found[at]) end
 end
 since = now - ${OFFLINE_AFTER_MS}

@@ -1,6 +1,6 @@
 /** The nearest couriers by what all processes share: the geo set in Redis. */
 import { HIDDEN_AFTER_MS } from "shared/availability/cleaning.ts";
-import { NOW } from "shared/availability/courier_state.ts";
+import { HEARD_LUA, NOW } from "shared/availability/courier_state.ts";
 import { distanceM } from "shared/geo/distance.ts";
 import type { Point } from "shared/geo/point.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -36,6 +36,7 @@ const RADIUS_FACTOR = 1.0003;
 const NEAREST_FRESH: Script = {
   name: "nearest_fresh",
   lua: `${NOW}
+${HEARD_LUA}
 local wanted, most = tonumber(ARGV[4]), tonumber(ARGV[5])
 local count, members, fresh = wanted
 while true do
@@ -48,8 +49,7 @@ while true do
     for at = start, math.min(start + 499, #members) do ids[#ids + 1] = members[at][1] end
     local states = redis.call('HMGET', KEYS[2], unpack(ids))
     for at = 1, #ids do
-      -- A state begins with when its courier was last heard.
-      local age = states[at] and now - struct.unpack('<d', states[at])
+      local age = states[at] and now - heard_at(states[at])
       if age and age < ${HIDDEN_AFTER_MS} and #fresh < 4 * wanted then
         local place = members[start + at - 1][2]
         local next_at = #fresh

@@ -45,7 +45,7 @@ export function redisKeys(prefix: string) {
     /** zset by receivedAt ms, up to 10 s behind · availability script · sweep, grids at start · until offline. */
     couriersSeen: (partition: Partition) => at("couriers:seen", partition),
     /** hash {courier id: state} · availability script · ingest, grids at start · 48 h each, by the sweep. */
-    couriers: (partition: Partition) => at("couriers:state", partition),
+    couriers: (partition: Partition) => at("couriers:known", partition),
     /** stream · tracker script · trackers · 1 h after its last entry. */
     track: (partition: Partition, orderId: string) => `${at("track", partition)}:${orderId}`,
     /** hash {epoch, seq, orderVersion, ended} · tracker script · trackers · outlives its stream. */

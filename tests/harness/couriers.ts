@@ -12,9 +12,9 @@ import type { TestStores } from "./stores.ts";
 
 /** Where `insertOrder` picks up. */
 export const PICKUP: Point = { lat: 57.7, lon: 11.9 };
-/** Where the state of a courier (courier_state.ts) has these times. */
-const HEARD_AT = 0;
-const BACK_AT = 24;
+/** Where the state of a courier (courier_state.ts) has these times, from its end. */
+const HEARD_AT = -8;
+const BACK_AT = -32;
 const METRES_PER_DEGREE = 111_195;
 
 /** A place this far north of the pickup. */
@@ -117,7 +117,7 @@ export class CourierIndex {
     const state = await redis.hgetBuffer(key, courierId);
     // Nothing to move for a courier that was never heard.
     if (state === null) return;
-    state.writeDoubleLE(timeMs, at);
+    state.writeDoubleLE(timeMs, state.length + at);
     await redis.hset(key, courierId, state);
   }
 }

@@ -54,7 +54,7 @@ class Rider {
     const { redis, keys } = this.stores;
     const state = await redis.hgetBuffer(keys.couriers(PARTITION), this.id) ??
       Buffer.alloc(0);
-    return Buffer.concat([state.subarray(0, 8), state.subarray(16)]).toString("hex");
+    return Buffer.concat([state.subarray(0, -16), state.subarray(-8)]).toString("hex");
   }
 }
 
