@@ -47,7 +47,7 @@ local function take_tip(record, suspected)
 end
 
 local function open(state, at)
-  suspect, trusted, window = fixes_of(state, at)
+  trusted, window = fixes_of(state, at)
   tail, tail_count, believes, rejudged = {}, 0, false, false
   take_tip(tip_of(window, trusted, suspect))
   newest = window ~= '' and unpack_struct('<d', window) or 0
@@ -195,7 +195,7 @@ local scored, scored_count, placed, hidden, seen = {}, 0, {}, {}, {}
 local now_text = string.format('%.0f', now)
 marks[1] = now_text
 -- How a new state is packed, by how many bytes of the old one's fixes go on in it.
-local WHOLE, CUT = {}, {}
+local BEFORE = {}
 -- What the stream is told of an available courier with one plain fix, by its version.
 local PLAIN_MARKS = {}
 
@@ -236,8 +236,14 @@ for group = 1, count_of_groups do
   else
     local fixes = #state - HEAD_BYTES
     fixes = fixes - fixes % JUDGED
-    local status, version, said, back, tat, heard
-    status, version, said, back, ahead, tat, heard = unpack_struct(HEAD, state, fixes + 1)
+    local status, version, said, tat, heard = unpack_struct(HEAD, state, fixes + 1)
+    local back, is_plain = 0, follows == 1
+    ahead, suspect = 0, NONE
+    if status < FIRST_LOWER then
+      local ends_at
+      status, ends_at, suspect, back, ahead = rare_of(state, status, fixes + 1)
+      fixes, is_plain = ends_at - 1, false
+    end
     if tat < now then tat = now end
     local spare, taken = now + ${FIX_BURST * FIX_INTERVAL_MS} - tat, points
     if status == OFFLINE then taken = 0 letters = rep('o', points)
@@ -252,8 +258,8 @@ for group = 1, count_of_groups do
       if heard > 0 and now - heard > ${HIDDEN_AFTER_MS} then back = now
       elseif back > 0 and now - back >= ${RETURN_AFTER_MS} then back = 0 end
       speed = cmps / 100
-      local is_plain, where = follows == 1, ''
-      local had = fixes / JUDGED - 2
+      local where, had = '', fixes / JUDGED - 1
+      is_plain = is_plain and back == 0
       if is_plain then
         local first_at = newest_at
         if count > 1 then
@@ -278,7 +284,7 @@ for group = 1, count_of_groups do
       if is_plain then
         local oldest = newest_at - ${REORDER_WINDOW_MS}
         if taken > 1 or had >= ${MAX_WINDOW_FIXES}
-          or had > 0 and unpack_struct('<d', state, fixes - 3 * JUDGED + 1) < oldest then
+          or had > 0 and unpack_struct('<d', state, fixes - 2 * JUDGED + 1) < oldest then
           cut = cut_of(state, had, first, taken, oldest)
         end
         if cut > had then keep, last = 0, last - (cut - had - 1) * JUDGED
@@ -289,21 +295,16 @@ for group = 1, count_of_groups do
       end
       if is_plain then
         local fresh = sub(groups, first, last)
-        if cut == 0 then
-          local format = WHOLE[keep]
-          if not format then format = '<c0c' .. keep .. HEAD WHOLE[keep] = format end
-          state = pack(format, fresh, state, status, #version, version, said, back, ahead, tat, now)
-        elseif keep > 0 then
-          local format = CUT[keep]
-          if not format then format = '<c0c' .. keep .. 'c0' .. HEAD CUT[keep] = format end
-          state = pack(format, fresh, state, NONE, status, #version, version, said, back, ahead,
-            tat, now)
-        else state = fresh .. NONE .. head(status, version, said, back, ahead, tat, now) end
+        if keep > 0 then
+          local format = BEFORE[keep]
+          if not format then format = '<c0c' .. keep .. HEAD BEFORE[keep] = format end
+          state = pack(format, fresh, state, status, #version, version, said, tat, now)
+        else state = state_of(fresh, NONE, 0, 0, status, version, said, tat, now) end
         letters = taken == 1 and 'a' or rep('a', taken)
       else
         open(state, fixes + 1)
         letters = count == 0 and 'h' or apply_each(after - 16, count, taken)
-        state = window .. trusted .. suspect .. head(status, version, said, back, ahead, tat, now)
+        state = state_of(window .. trusted, suspect, back, ahead, status, version, said, tat, now)
         where = place_text()
       end
       if may_repeat then written[id] = state end

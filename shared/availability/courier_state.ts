@@ -3,23 +3,26 @@
  * scripts write. One value, because each look into Redis for another field or key costs a script
  * more than what it does with it.
  *
- * The fixes, 23 bytes each:
+ * First the fixes, 23 bytes each: those of the reorder window, the newest first; then the newest one
+ * believed before the window (zeros: none). Then, only where one of it is needed, and then the letter
+ * of the status is upper case:
  *
- * - those of the reorder window, the newest first
- * - the newest one believed before the window; zeros: none
- * - the one suspected since that; zeros: none
+ * | bytes | what                                                                                  |
+ * | ----- | ------------------------------------------------------------------------------------- |
+ * | 23    | the fix suspected since the one believed before the window; zeros: none               |
+ * | 8     | back since, ms, while it comes back after silence; else 0                             |
+ * | 8     | newest recordedAt, as the phone said it, if it is still ahead of Redis's clock; else 0 |
+ * | 7     | nothing: what stands before the next table is a multiple of 23                        |
  *
- * and behind them, where what is left of the value's length by 23 begins:
+ * Then:
  *
- * | bytes   | what                                                                    |
- * | ------- | ----------------------------------------------------------------------- |
- * | 1       | first letter of its status                                              |
- * | 1 and n | the status's version, as decimal digits after their number, 1 to 22     |
- * | 4       | when its status was last said, Redis's clock, s                         |
- * | 8       | back since, ms, while it comes back after silence; else 0               |
- * | 8       | newest recordedAt that was ahead of Redis's clock, as the phone said it |
- * | 8       | limiter: theoretical arrival time of the next fix, ms                   |
- * | 8       | heard last, Redis's clock, ms; 0: never                                 |
+ * | bytes   | what                                                                |
+ * | ------- | ------------------------------------------------------------------- |
+ * | 1       | first letter of its status                                          |
+ * | 1 and n | the status's version, as decimal digits after their number, 1 to 22 |
+ * | 4       | when its status was last said, Redis's clock, s                     |
+ * | 8       | limiter: theoretical arrival time of the next fix, ms               |
+ * | 8       | heard last, Redis's clock, ms; 0: never                             |
  *
  * So what a new fix leaves of the value is its beginning, which Lua can pack without cutting it out
  * first: each text that it makes costs more than what stands in it.
@@ -35,10 +38,11 @@ import type { Fix } from "./fix.ts";
 import { JUDGED_BYTES, readRecord, RECORD_BYTES } from "./fix_record.ts";
 
 /** Of what follows on the fixes, without the digits of the version. */
-const HEAD_BYTES = 38;
-/** Where these times are, from the end. */
-const HEARD_BEFORE_END = 8;
-const BACK_BEFORE_END = 32;
+const HEAD_BYTES = 22;
+/** Of what is there only where the status has an upper case letter. */
+const RARE_BYTES = 2 * JUDGED_BYTES;
+/** From an upper case letter to its lower case. */
+const UPPER = 32;
 const BELIEVED = 1;
 /** Metres of latitude in 1e-7 degree, on the mean radius of geo/point.ts. */
 const METRES_PER_UNIT = 0.0111195080;
@@ -69,15 +73,18 @@ export interface CourierState {
 export function readCourierState(state: Buffer): CourierState {
   const headAt = state.length - HEAD_BYTES - (state.length - HEAD_BYTES) % JUDGED_BYTES;
   const digitsFrom = headAt + 2;
+  const letter = String.fromCharCode(state.readUInt8(headAt));
+  const hasMore = letter !== letter.toLowerCase();
+  const moreAt = hasMore ? headAt - RARE_BYTES : headAt;
   const facts = {
-    status: statusOfLetter(String.fromCharCode(state.readUInt8(headAt))),
+    status: statusOfLetter(letter.toLowerCase()),
     version: Number(
       state.toString("latin1", digitsFrom, digitsFrom + state.readUInt8(headAt + 1)),
     ),
-    heardAtMs: state.readDoubleLE(state.length - HEARD_BEFORE_END),
-    isReturning: state.readDoubleLE(state.length - BACK_BEFORE_END) > 0,
+    heardAtMs: state.readDoubleLE(state.length - 8),
+    isReturning: hasMore && state.readDoubleLE(moreAt + JUDGED_BYTES) > 0,
   };
-  const trustedAt = headAt - 2 * JUDGED_BYTES;
+  const trustedAt = moreAt - JUDGED_BYTES;
   for (let at = 0; at < trustedAt; at += JUDGED_BYTES) {
     if (state[at + RECORD_BYTES] === BELIEVED) return { ...facts, newest: readRecord(state, at) };
   }
@@ -134,21 +141,35 @@ local KEPT, BELIEVED, SUSPECT = 0, 1, 2
 local AVAILABLE, OFFLINE = ${AVAILABLE}, ${OFFLINE}
 local LETTER = { ${LETTERS_LUA} }
 local RECORD = '<di4i4I2'
--- status, digits of the version, status said, back since, newest ahead, limiter, heard
-local HEAD, HEAD_BYTES = '<BBc0I4dddd', ${HEAD_BYTES}
+-- status, digits of the version, status said, limiter, heard
+local HEAD, HEAD_BYTES = '<BBc0I4dd', ${HEAD_BYTES}
 local pack, unpack_struct, sub, byte, char = struct.pack, struct.unpack, string.sub, string.byte,
   string.char
+-- back since, newest ahead
+local RARE, FIRST_LOWER = '<ddxxxxxxx', byte('a')
 local abs, cos, sqrt, floor = math.abs, math.cos, math.sqrt, math.floor
 local OUTCOME = { [0] = char(0), char(1), char(2) }
 
-local function head(status, version, said, back, ahead, tat, heard)
-  return pack(HEAD, status, #version, version, said, back, ahead, tat, heard)
-end
-
--- Where the fixes of a state end and its head begins.
+-- Where the head of a state begins.
 local function head_at(state)
   local size = #state - HEAD_BYTES
   return size - size % JUDGED + 1
+end
+
+-- Of a state that says by its status that there is more: its status, where its fixes end, suspect,
+-- back since, newest ahead.
+local function rare_of(state, status, at)
+  return status + ${UPPER}, at - 2 * JUDGED, sub(state, at - 2 * JUDGED, at - JUDGED - 1),
+    unpack_struct(RARE, state, at - JUDGED)
+end
+
+local function state_of(fixes, suspect, back, ahead, status, version, said, tat, heard)
+  -- Passed by the clock, it decides nothing any more.
+  if ahead <= now then ahead = 0 end
+  if suspect ~= NONE or back > 0 or ahead > 0 then
+    fixes, status = fixes .. suspect .. pack(RARE, back, ahead), status - ${UPPER}
+  end
+  return fixes .. pack(HEAD, status, #version, version, said, tat, heard)
 end
 
 -- What is believed and suspected at the end of a window (or of its beginning).
@@ -162,10 +183,9 @@ local function tip_of(window, trusted, suspect)
   return trusted, found or suspect
 end
 
--- The fixes of a state whose head is at 'at': suspect, trusted, window.
+-- The fixes of a state that end before 'at': trusted, window.
 local function fixes_of(state, at)
-  return sub(state, at - JUDGED, at - 1), sub(state, at - 2 * JUDGED, at - JUDGED - 1),
-    sub(state, 1, at - 2 * JUDGED - 1)
+  return sub(state, at - JUDGED, at - 1), sub(state, 1, at - JUDGED - 1)
 end
 
 -- Whether a courier could have come from one place to the other in the time (plane geometry: what

@@ -20,9 +20,10 @@ local function apply_status(state, id, status, version)
   local suspect, trusted, window = NONE, NONE, ''
   if state then
     local at, _ = head_at(state)
-    was, known, _, back, ahead, tat, heard = unpack_struct(HEAD, state, at)
+    was, known, _, tat, heard = unpack_struct(HEAD, state, at)
     if tonumber(known) > tonumber(version) then return end
-    suspect, trusted, window = fixes_of(state, at)
+    if was < FIRST_LOWER then was, at, suspect, back, ahead = rare_of(state, was, at) end
+    trusted, window = fixes_of(state, at)
   end
   -- Who comes online does so by its own deed: it need not be heard for a while first.
   if was == OFFLINE then back = 0 end
@@ -41,8 +42,8 @@ local function apply_status(state, id, status, version)
     local count = #on_shift
     on_shift[count + 1], on_shift[count + 2] = now_text, id
   end
-  return window .. trusted .. suspect
-    .. head(status, version, floor(now / 1000), back, ahead, tat, heard)
+  return state_of(window .. trusted, suspect, back, ahead, status, version, floor(now / 1000), tat,
+    heard)
 end
 
 local function tell_sets()
@@ -75,7 +76,8 @@ return 'applied'`,
 /** Lua shared by the scripts that give back a place. The new state; nothing where Redis had one. */
 const RESTORE_LUA = `
 local function restore(state, record)
-  if heard_at(state) > 0 or head_at(state) > 2 * JUDGED + 1 then return end
+  -- Of whom nothing was heard there is nothing rare.
+  if heard_at(state) > 0 or head_at(state) > JUDGED + 1 then return end
   return record .. state
 end`;
 
@@ -174,7 +176,7 @@ local scan = redis.call('HSCAN', KEYS[3], ARGV[2], 'COUNT', ARGV[3])
 local found, oldest = scan[2], now - ${COURIER_TTL_S * 1000}
 for at = 1, #found, 2 do
   local state = found[at + 1]
-  local _, _, said, _, _, _, heard = unpack_struct(HEAD, state, head_at(state))
+  local _, _, said, _, heard = unpack_struct(HEAD, state, head_at(state))
   if heard < oldest and said * 1000 < oldest then redis.call('HDEL', KEYS[3], found[at]) end
 end
 since = now - ${OFFLINE_AFTER_MS}

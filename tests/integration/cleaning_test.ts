@@ -4,8 +4,10 @@ import fc from "fast-check";
 import {
   FIX_BURST,
   FIX_INTERVAL_MS,
+  HIDDEN_AFTER_MS,
   MAX_WINDOW_FIXES,
   REORDER_WINDOW_MS,
+  RETURN_AFTER_MS,
 } from "shared/availability/cleaning.ts";
 import type { Fix } from "shared/availability/fix.ts";
 import { CourierIndex, northOfPickup, PICKUP, streamedOf } from "../harness/couriers.ts";
@@ -183,10 +185,41 @@ Deno.test("a courier's window is bounded by count, and what falls out of it stay
     const fixes = Array.from({ length: 100 }, (_, at) => rider.at(at, 10 - at / 10));
     assert.deepEqual(new Set(await rider.send(...fixes)), new Set(["accepted"]));
     const state = await redis.hgetBuffer(keys.couriers(PARTITION), rider.id);
-    assert.equal(state?.length, 85 + MAX_WINDOW_FIXES * 23);
+    assert.equal(state?.length, 46 + MAX_WINDOW_FIXES * 23);
     assert.equal(await rider.northM(), 99);
     assert.deepEqual(await rider.send(rider.at(0.5, 9.95)), ["late"]);
     assert.equal(await rider.northM(), 99);
+  });
+});
+
+Deno.test("a state has room for a clock ahead, a return and a suspect only while there is one", async () => {
+  await withRider(async (rider) => {
+    const bytes = async () => (await rider.state()).length / 2;
+    assert.deepEqual(await rider.send(rider.at(0, 1)), ["accepted"]);
+    const plain = await bytes();
+    assert.deepEqual(await rider.send(rider.at(10, -5)), ["accepted"]);
+    assert.equal(await bytes(), plain + 23 + 46, "a clock ahead");
+    assert.equal(await rider.index.availability.applyStatus(rider.id, "busy", 2), true);
+    assert.deepEqual(await rider.index.known(rider.id), ["busy", 2]);
+    assert.deepEqual(await rider.send(rider.at(10, -5)), ["duplicate"]);
+    rider.nowMs += 6_000;
+    assert.deepEqual(await rider.send(rider.at(20, 0)), ["accepted"]);
+    assert.equal(await bytes(), plain + 2 * 23, "the clock has passed it");
+    rider.nowMs += HIDDEN_AFTER_MS + 1;
+    assert.deepEqual(await rider.send(rider.at(30, 0)), ["accepted"]);
+    assert.equal((await rider.index.availability.find(rider.id))?.isReturning, true);
+    assert.equal(await bytes(), plain + 46, "what is older than the window is one fix");
+    rider.nowMs += RETURN_AFTER_MS;
+    assert.deepEqual(await rider.send(rider.at(9_000, 0)), ["jump"]);
+    assert.equal((await rider.index.availability.find(rider.id))?.isReturning, false);
+    assert.equal(await bytes(), plain + 23);
+    rider.nowMs += REORDER_WINDOW_MS + 2_000;
+    // Too inexact to be believed: so the jump is still suspected when the window is over.
+    assert.deepEqual(await rider.send(rider.at(50, 1, { accuracyM: 51 })), ["low_accuracy"]);
+    assert.equal(await bytes(), plain + 46, "a suspect");
+    assert.equal(await rider.northM(), 30);
+    assert.deepEqual(await rider.send(rider.at(9_050, 0)), ["accepted"], "agrees with the suspect");
+    assert.equal(await rider.northM(), 9_050);
   });
 });
 
