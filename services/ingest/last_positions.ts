@@ -184,13 +184,16 @@ export async function writeLastPositions(
   ];
 }
 
-/** Notes that couriers were heard who sent no place; returns those on shift with a known one. */
+/** Notes that couriers were heard who sent no place; returns those of them on shift. */
 export async function writeHeard(sql: Sql, courierIds: readonly string[]): Promise<string[]> {
-  const rows = await sql<{ courierId: string }[]>`
-    update courier_last_positions set received_at = clock_timestamp()
-    from couriers
-    where courier_id = any(${[...courierIds]}::uuid[]) and couriers.id = courier_id
-      and couriers.status <> 'offline'
-    returning courier_id`;
-  return rows.map(({ courierId }) => courierId);
+  const ids = [...courierIds];
+  // Who has come on shift just now may be known by no place yet.
+  const rows = await sql<{ id: string }[]>`
+    with noted as (
+      update courier_last_positions set received_at = clock_timestamp()
+      from couriers
+      where courier_id = any(${ids}::uuid[]) and couriers.id = courier_id
+        and couriers.status <> 'offline')
+    select id from couriers where id = any(${ids}::uuid[]) and status <> 'offline'`;
+  return rows.map(({ id }) => id);
 }

@@ -118,6 +118,8 @@ Deno.test("ingest without Redis stores nobody off shift, keeps newer fixes and h
       from courier_last_positions where courier_id = ${id}`;
     assert.deepEqual(row, { isFresh: true });
     assert.deepEqual([...(await ingest.recorder.record(off, [])).codes], ["off_shift"]);
+    const nowhereYet = await insertCourier(stores.sql);
+    assert.deepEqual([...(await ingest.recorder.record(nowhereYet, [])).codes], ["accepted"]);
   });
 });
 
