@@ -78,7 +78,11 @@ export class FixBatcher {
   /** Whether a courier would have more waiting than its share; counts it where it has not. */
   #wouldCrowd(courierId: string, points: number): boolean {
     // Nobody has more than all have together.
-    if (this.#queued + points <= MAX_QUEUED_PER_COURIER) return false;
+    if (this.#queued + points <= MAX_QUEUED_PER_COURIER) {
+      // One who was refused may have left it behind.
+      this.#queuedOf = undefined;
+      return false;
+    }
     const queuedOf = this.#queuedOf ??= countByCourier(this.#queue);
     const ofCourier = (queuedOf.get(courierId) ?? 0) + points;
     if (ofCourier > MAX_QUEUED_PER_COURIER) return true;

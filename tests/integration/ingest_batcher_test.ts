@@ -216,6 +216,21 @@ Deno.test("FixBatcher.add() gives back a courier's share as its fixes are sent",
   });
 });
 
+Deno.test("FixBatcher.add() counts a courier's share right after one that was too large", async () => {
+  await withStores(async (stores) => {
+    const gate = new Gate();
+    const { batcher } = answering(stores, () => gate.passed());
+    const points = (count: number) => Array.from({ length: count }, () => fixAt(PICKUP));
+    const send = (count: number) => batcher.submit(heard("flood", ...points(count)));
+    const waiting = [send(MAX_BATCH), send(MAX_BATCH), send(MAX_BATCH)];
+    await assert.rejects(send(MAX_OF_ONE), QueueFullError);
+    for (let at = MAX_BATCH; at < MAX_OF_ONE; at++) waiting.push(send(1));
+    await assert.rejects(send(1), QueueFullError);
+    gate.open();
+    await Promise.all(waiting);
+  });
+});
+
 Deno.test("FixBatcher.submit() is answered whenever it comes, also just as a batch ends", async () => {
   await withStores(async (stores) => {
     // Every moment around the end of a batch, counted in turns of the microtask queue.
