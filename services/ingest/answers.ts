@@ -6,6 +6,7 @@ import type { Log } from "shared/log/log.ts";
 import { type FieldProblem, ProblemError } from "shared/problem/problem.ts";
 import { isUnavailable } from "shared/service/unavailable.ts";
 import { QueueFullError } from "./fix_batcher.ts";
+import { StoppedError } from "./last_positions.ts";
 import type { Recorded } from "./record_fix.ts";
 
 const QUEUE_RETRY_S = 1;
@@ -20,7 +21,7 @@ export function problemOf(error: unknown, log: Log): unknown {
   if (error instanceof QueueFullError) {
     return new ProblemError("ingest.overloaded", { retryAfterS: QUEUE_RETRY_S });
   }
-  if (!isUnavailable(error)) return error;
+  if (!isUnavailable(error) && !(error instanceof StoppedError)) return error;
   log.warn("position not recorded", { error });
   return new ProblemError("service.unavailable", { retryAfterS: STORE_RETRY_S });
 }

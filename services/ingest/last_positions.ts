@@ -5,8 +5,11 @@ import type { Sql } from "shared/sql/connect.ts";
 import { fixOf } from "./fix_of.ts";
 
 /** How old the copy in Postgres may be: it only helps when Redis is lost. */
-const FLUSH_MS = 15_000;
-const MAX_ROWS = 5_000;
+const FLUSH_MS = 10_000;
+/** Of one statement. To put the texts of thousands together stops every fix for that long. */
+const MAX_ROWS = 500;
+/** After a full one: what it left behind is collected while it is young. */
+const BREATH_MS = 100;
 
 /** Numbers kept of a fix; NaN for what the phone did not say. */
 const NUMBERS = 7;
@@ -50,8 +53,16 @@ class NotedFixes {
     return slot;
   }
 
-  positions(): LastPosition[] {
-    return Array.from(this.#slots, ([courierId, slot]) => this.#positionOf(courierId, slot));
+  /** What was noted, so many at a time. */
+  *pieces(maxRows: number): Generator<LastPosition[]> {
+    let piece: LastPosition[] = [];
+    for (const [courierId, slot] of this.#slots) {
+      piece.push(this.#positionOf(courierId, slot));
+      if (piece.length < maxRows) continue;
+      yield piece;
+      piece = [];
+    }
+    if (piece.length > 0) yield piece;
   }
 
   #positionOf(courierId: string, slot: number): LastPosition {
@@ -82,23 +93,31 @@ export interface WrittenPosition {
   readonly recordedAtMs: number;
 }
 
+/** Thrown for what comes after the last flush: nobody would write it any more. */
+export class StoppedError extends Error {
+  override readonly name = "StoppedError";
+}
+
 /**
  * Keeps a coarse copy of each courier's newest fix in Postgres, off the request path. A flush that
  * fails keeps its fixes for the next one; newer ones replace them, so memory is bounded by the
- * number of couriers.
+ * number of couriers. What was noted is in the last flush, or is refused: a process that stops while
+ * requests wait must not acknowledge what this copy will lack.
  */
 export class LastPositions {
   readonly #sql: Sql;
   readonly #log: Log;
   #noted = new NotedFixes();
+  #hasEnded = false;
 
   constructor(sql: Sql, log: Log) {
     this.#sql = sql;
     this.#log = log;
   }
 
-  /** Remembers an accepted fix for the next flush. */
+  /** Remembers an accepted fix for the next flush. @throws StoppedError when there is none. */
   note(courierId: string, fix: Fix): void {
+    if (this.#hasEnded) throw new StoppedError("positions are not written any more");
     this.#noted.set(courierId, fix, Date.now());
   }
 
@@ -106,29 +125,42 @@ export class LastPositions {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await pause(FLUSH_MS, signal);
-      await this.flush();
+      await this.flush(signal);
     }
-    // What came during a flush that was under way then.
-    await this.flush();
+    this.#hasEnded = true;
+    await this.flush(signal);
   }
 
-  /** Writes what was noted. An older fix never replaces a newer one. */
-  async flush(): Promise<void> {
-    const noted = this.#noted.positions();
+  /**
+   * Writes what was noted, piece by piece; does without rest in between when the signal aborts. An
+   * older fix never replaces a newer one.
+   */
+  async flush(signal?: AbortSignal): Promise<void> {
+    const noted = this.#noted;
     this.#noted = new NotedFixes();
-    for (let start = 0; start < noted.length; start += MAX_ROWS) {
-      try {
-        // Judged when they were accepted; who has left since was on shift then.
-        const some = noted.slice(start, start + MAX_ROWS);
-        await writeLastPositions(this.#sql, some, { onShiftOnly: false });
-      } catch (error) {
-        this.#log.warn("last positions not written; they are tried again", { error });
-        for (const position of noted.slice(start)) {
-          const { courierId, fix, receivedAtMs } = position;
-          if (!this.#noted.has(courierId)) this.#noted.set(courierId, fix, receivedAtMs);
-        }
-        return;
-      }
+    let hasFailed = false;
+    for (const piece of noted.pieces(MAX_ROWS)) {
+      hasFailed ||= !await this.#write(piece);
+      if (hasFailed) this.#takeBack(piece);
+      else if (piece.length === MAX_ROWS) await pause(BREATH_MS, signal);
+    }
+  }
+
+  /** Whether it is written. */
+  async #write(piece: readonly LastPosition[]): Promise<boolean> {
+    try {
+      // Judged when they were accepted; who has left since was on shift then.
+      await writeLastPositions(this.#sql, piece, { onShiftOnly: false });
+      return true;
+    } catch (error) {
+      this.#log.warn("last positions not written; they are tried again", { error });
+      return false;
+    }
+  }
+
+  #takeBack(piece: readonly LastPosition[]): void {
+    for (const { courierId, fix, receivedAtMs } of piece) {
+      if (!this.#noted.has(courierId)) this.#noted.set(courierId, fix, receivedAtMs);
     }
   }
 }

@@ -84,6 +84,19 @@ Deno.test("LastPositions keeps the newest accepted fix of each courier in Postgr
   });
 });
 
+Deno.test("a fix that Redis accepts after the last flush of positions is not acknowledged", async () => {
+  await withIngest(async ({ ingest, index }) => {
+    const [before, after] = [await index.addCourier(), await index.addCourier()];
+    const token = await ingest.token(before);
+    assert.equal((await ingest.post(token, fixAt(northOfPickup(10)))).status, 200);
+    await ingest.lastPositions.run(AbortSignal.abort());
+    const late = await ingest.post(await ingest.token(after), fixAt(northOfPickup(20)));
+    assert.equal(late.status, 503);
+    assert.equal(late.body["code"], "service.unavailable");
+    assert.equal(late.headers.get("retry-after"), "2");
+  });
+});
+
 Deno.test("LastPositions keeps apart the fixes of many couriers, and what each phone has said", async () => {
   await withIngest(async ({ stores }) => {
     const { sql } = stores;
