@@ -41,6 +41,7 @@ import { parseJson, readText } from "./read_body.ts";
 import type { FixRecorder } from "./record_fix.ts";
 import { deviceOf, requireSender } from "./require_courier.ts";
 import { type Begun, ShortWay } from "./short_way.ts";
+import type { SilenceWatch } from "./silence_watch.ts";
 
 /** Each route and its methods. */
 const METHODS = methodsByPath(INGEST_ROUTES);
@@ -50,6 +51,7 @@ export interface IngestDeps {
   readonly parcels: ParcelRecorder;
   readonly principals: PrincipalCache;
   readonly connections: LiveConnections;
+  readonly silenceWatch: SilenceWatch;
   readonly redis: Redis;
   readonly keys: RedisKeys;
   readonly log: Log;
@@ -131,8 +133,8 @@ async function openSocket(
   // A stranger learns nothing about its own mistakes.
   requireUpgrade(request);
   context.ids["courierId"] = sender.courierId;
-  const { recorder, connections, ingestMetrics: metrics } = deps;
-  const options = { recorder, connections, metrics, log: context.log, ...sender };
+  const { recorder, connections, silenceWatch, ingestMetrics: metrics } = deps;
+  const options = { recorder, connections, silenceWatch, metrics, log: context.log, ...sender };
   return openPositionsSocket(request, options);
 }
 

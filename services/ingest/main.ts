@@ -19,6 +19,7 @@ import { createIngestMetrics } from "./metrics.ts";
 import { ParcelRecorder } from "./parcel_recorder.ts";
 import { PrincipalCache } from "./principal_cache.ts";
 import { FixRecorder } from "./record_fix.ts";
+import { SilenceWatch } from "./silence_watch.ts";
 
 await runService({
   name: "ingest",
@@ -44,6 +45,8 @@ await runService({
     const following = credentials.run(stopping.signal);
     const connections = new LiveConnections(credentials.revocations);
     const checking = connections.run(sql, log, stopping.signal);
+    const silenceWatch = new SilenceWatch();
+    const watching = silenceWatch.run(stopping.signal);
     const ingestMetrics = createIngestMetrics(metrics.registry);
     const recorder = new FixRecorder({
       sql,
@@ -86,7 +89,7 @@ await runService({
     });
     onStop("loops", async () => {
       stopping.abort();
-      await Promise.all([flushing, following, checking, degrading, consuming]);
+      await Promise.all([flushing, following, checking, watching, degrading, consuming]);
     });
 
     return createApp({
@@ -94,6 +97,7 @@ await runService({
       parcels,
       principals: new PrincipalCache(credentials),
       connections,
+      silenceWatch,
       redis,
       keys,
       ingestMetrics,

@@ -5,7 +5,7 @@
  * not necessarily in the order of the frames. Nothing a client sends ends the process: every
  * callback is guarded, and what one socket may have open is bounded (frames under way, bytes that
  * it does not read, bad frames, refused frames in a row). It closes with 4401 when its session or
- * key ends.
+ * key ends, and with 1001 when nothing is heard (the runtime does so too when the process stops).
  */
 import type { Closable, LiveConnections } from "shared/auth/live_connections.ts";
 import type { Log } from "shared/log/log.ts";
@@ -13,6 +13,7 @@ import { ProblemError } from "shared/problem/problem.ts";
 import { problemOf } from "./answers.ts";
 import type { IngestMetrics } from "./metrics.ts";
 import type { FixRecorder, Recorded } from "./record_fix.ts";
+import type { SilenceWatch, Watched } from "./silence_watch.ts";
 import { ackFrame, errorFrame, MAX_FRAME_CHARACTERS, readFrame } from "./socket_frames.ts";
 
 /** Frames of one socket that are under way at once. */
@@ -22,19 +23,19 @@ const MAX_UNREAD_BYTES = 64 * 1024;
 const MAX_BAD_FRAMES = 20;
 /** Who goes on for so long against the limit is not waiting for anything. */
 const MAX_REFUSED_IN_A_ROW = 200;
-/**
- * A socket on which nothing is heard for half of this is pinged, and closed at the end of it: that
- * keeps proxies from cutting an idle one, and finds dead ones. Well above what this process may be
- * behind with reading: it would close those that wait for it.
- */
-const IDLE_TIMEOUT_S = 60;
+/** See SilenceWatch, which does it. */
+const NO_IDLE_TIMEOUT = { idleTimeout: 0 };
 
-/** 1008 against the rules, 1009 too big, 1011 our fault, 1013 too slow, 4401 credential ended. */
-type CloseCode = 1008 | 1009 | 1011 | 1013 | 4401;
+/**
+ * 1001 silent, 1008 against the rules, 1009 too big, 1011 our fault, 1013 too slow, 4401 credential
+ * ended.
+ */
+type CloseCode = 1001 | 1008 | 1009 | 1011 | 1013 | 4401;
 
 export interface SocketOptions {
   readonly recorder: FixRecorder;
   readonly connections: LiveConnections;
+  readonly silenceWatch: SilenceWatch;
   readonly metrics: IngestMetrics;
   readonly log: Log;
   readonly courierId: string;
@@ -44,16 +45,18 @@ export interface SocketOptions {
 
 /** Upgrades a request of a courier. */
 export function openPositionsSocket(request: Request, options: SocketOptions): Response {
-  const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT_S });
+  const { socket, response } = Deno.upgradeWebSocket(request, NO_IDLE_TIMEOUT);
   const courier = new CourierSocket(socket, options);
-  socket.addEventListener("open", () => courier.open());
-  socket.addEventListener("message", ({ data }) => courier.hear(data));
-  socket.addEventListener("close", (event) => courier.closed(event));
-  socket.addEventListener("error", () => options.metrics.frameTally.add("socket_error"));
+  socket.addEventListener("open", courier, { once: true });
+  socket.addEventListener("message", courier);
+  socket.addEventListener("close", courier, { once: true });
+  socket.addEventListener("error", courier);
   return response;
 }
 
-class CourierSocket implements Closable {
+/** Listens to its events itself: with a function for each, ten thousand sockets take 3 MB more. */
+class CourierSocket implements Closable, Watched, EventListenerObject {
+  heardInRound = 0;
   readonly #socket: WebSocket;
   readonly #options: SocketOptions;
   #held: { release(): void } | undefined;
@@ -67,19 +70,35 @@ class CourierSocket implements Closable {
     this.#options = options;
   }
 
-  open(): void {
-    const { connections, credentialId, metrics } = this.#options;
+  handleEvent(event: Event): void {
+    if (event instanceof MessageEvent) this.#hear(event.data);
+    else if (event.type === "open") this.#open();
+    else if (event.type === "close") this.#closed();
+    else this.#options.metrics.frameTally.add("socket_error");
+  }
+
+  #open(): void {
+    const { connections, silenceWatch, credentialId, metrics } = this.#options;
     this.#isOpen = true;
     metrics.sockets.inc();
+    silenceWatch.watch(this);
     this.#held = connections.hold(credentialId, this);
   }
 
-  closed({ code, wasClean }: CloseEvent): void {
-    // A ping was not answered: the runtime has closed it.
-    if (code === 1001 && !wasClean) this.#options.metrics.socketsClosed.inc({ reason: "1001" });
+  #closed(): void {
+    this.#options.silenceWatch.forget(this);
     this.#held?.release();
     if (this.#isOpen) this.#options.metrics.sockets.dec();
     this.#isOpen = false;
+  }
+
+  /**
+   * A dead phone does not answer, so its connection stays until the kernel gives it up; here it is
+   * gone at once.
+   */
+  closeSilent(): void {
+    this.close(1001, "nothing was heard for a minute");
+    this.#closed();
   }
 
   close(code: CloseCode, reason: string): void {
@@ -89,9 +108,10 @@ class CourierSocket implements Closable {
   }
 
   /** Takes a frame in. Never throws. */
-  hear(data: unknown): void {
-    const { recorder, metrics, courierId } = this.#options;
+  #hear(data: unknown): void {
+    const { recorder, metrics, courierId, silenceWatch } = this.#options;
     if (this.#socket.readyState !== WebSocket.OPEN) return;
+    this.heardInRound = silenceWatch.round;
     if (typeof data !== "string") return this.#refuse(null, "request.malformed", "must be text");
     if (data.length > MAX_FRAME_CHARACTERS) {
       metrics.frameTally.add("too_large");

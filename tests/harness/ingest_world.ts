@@ -14,6 +14,7 @@ import { createIngestMetrics } from "../../services/ingest/metrics.ts";
 import { ParcelRecorder } from "../../services/ingest/parcel_recorder.ts";
 import { PrincipalCache } from "../../services/ingest/principal_cache.ts";
 import { FixRecorder } from "../../services/ingest/record_fix.ts";
+import { SilenceWatch } from "../../services/ingest/silence_watch.ts";
 import type { Fix } from "shared/availability/fix.ts";
 import { serviceDocument } from "./api_document.ts";
 import { assertConforms } from "./conformance.ts";
@@ -39,6 +40,7 @@ export class Ingest {
   readonly credentials: Credentials;
   readonly recorder: FixRecorder;
   readonly metrics = createIngestMetrics(new Registry());
+  readonly silenceWatch = new SilenceWatch();
   /** What the memory of principals takes for the time. */
   nowMs = 0;
   readonly #stores: TestStores;
@@ -72,6 +74,7 @@ export class Ingest {
       }),
       principals,
       connections: new LiveConnections(this.credentials.revocations),
+      silenceWatch: this.silenceWatch,
       redis,
       keys,
       ingestMetrics: this.metrics,

@@ -170,6 +170,40 @@ Deno.test("a socket closes with 4401 when its session ends, and a new one is ref
   });
 });
 
+Deno.test("a socket of which nothing is heard for six rounds is closed (1001), whether or not its phone still answers", async () => {
+  await withIngest(async ({ ingest, stores }) => {
+    await using server = ingest.listen();
+    const [quiet, talking, dead] = [
+      await insertCourier(stores.sql),
+      await insertCourier(stores.sql),
+      await insertCourier(stores.sql),
+    ];
+    await using quietPhone = await connect(stores, server, quiet);
+    await using talkingPhone = await connect(stores, server, talking);
+    // Never reads, and does not answer the close.
+    const raw = await openRawSocket(urlOf(server), {
+      authorization: `Bearer ${await ingest.token(dead)}`,
+    });
+    const open = async () => (await ingest.metrics.sockets.get()).values[0]?.value;
+    await eventually("all three are open", async () => await open() === 3);
+    const endRounds = (count: number) => {
+      for (let round = 0; round < count; round++) ingest.silenceWatch.endRound();
+    };
+    endRounds(5);
+    talkingPhone.send(["h", 1]);
+    await talkingPhone.answers(1);
+    assert.equal(await open(), 3);
+    endRounds(2);
+    assert.equal(await open(), 1);
+    assert.equal((await quietPhone.end()).code, 1001);
+    talkingPhone.send(["h", 2]);
+    await talkingPhone.answers(2);
+    const { values } = await ingest.metrics.socketsClosed.get();
+    assert.deepEqual(values.map(({ labels, value }) => [labels.reason, value]), [["1001", 2]]);
+    raw.connection.close();
+  });
+});
+
 /** Whether ingest still serves somebody else. */
 async function assertAlive(
   { ingest, stores }: { ingest: Ingest; stores: TestStores },
