@@ -4,7 +4,7 @@
  *
  * Contract: calls of a partition are sent in the order in which their fixes were submitted, on one
  * connection, so that Redis applies one courier's fixes in that order. A call is sent at once after
- * a pause, then one every 2 ms, or sooner when it is full; two may be under way, so that Redis need
+ * a pause, then one every 6 ms, or sooner when it is full; two may be under way, so that Redis need
  * not wait for this process nor this process for Redis. The queue is bounded for all and for each
  * courier: over the bound a fix is refused at once, which the caller tells its client (503), never
  * dropped in silence. Everybody who waits is told, whatever the others do.
@@ -13,8 +13,11 @@ import type { Availability, Heard, HeardAnswer } from "shared/availability/avail
 import { FIX_BURST } from "shared/availability/cleaning.ts";
 import type { IngestMetrics } from "./metrics.ts";
 
-/** Between two calls that are not full: what comes meanwhile goes together. */
-const COMMIT_INTERVAL_MS = 2;
+/**
+ * Between two calls that are not full: what comes meanwhile goes together. Each call, and its entry
+ * in each reader of the stream, has a cost of its own.
+ */
+const COMMIT_INTERVAL_MS = 6;
 /** A script call blocks Redis for all; 200 fixes take about 1 ms of it. */
 const MAX_BATCH = 200;
 const MAX_IN_FLIGHT = 2;
