@@ -16,6 +16,7 @@ Deno.test("redisConfig() listens on loopback only, loses nothing and quotes odd 
       'save ""',
       "appendonly yes",
       "appendfsync everysec",
+      "auto-aof-rewrite-min-size 256mb",
       "maxmemory-policy noeviction",
       "",
     ].join("\n"),
