@@ -27,7 +27,7 @@ const phoneOf = new Map(senders.map(({ id }, phone) => [id, phone]));
 const streamed = new SlotBits(senders.length, settings.maxSlots);
 const newestMs = new Float64Array(senders.length);
 const delays = new Histogram();
-let timetable = new Timetable(senders.length, 0, 0);
+let timetable = new Timetable(senders.length, 0, settings.seed);
 
 /** Applies an entry, then looks at the clock: from here on a search would find it. */
 function take(couriers: readonly StreamedCourier[]): void {
@@ -39,7 +39,9 @@ function take(couriers: readonly StreamedCourier[]): void {
     for (const { fix } of fixes) streamed.set(phone, timetable.slotOf(fix.recordedAtMs));
     if (place === undefined || place.recordedAtMs <= (newestMs[phone] ?? 0)) continue;
     newestMs[phone] = place.recordedAtMs;
-    delays.add(nowMs - place.recordedAtMs);
+    // Its phone held it back: it is the newest only where the one that overtook it was a jump.
+    const conduct = timetable.conduct(phone, timetable.slotOf(place.recordedAtMs));
+    if (conduct !== "reorder") delays.add(nowMs - place.recordedAtMs);
   }
 }
 
@@ -83,7 +85,7 @@ function figures(): ReaderFigures {
 for await (const line of toldLines()) {
   const [word, first = ""] = line.split(" ");
   if (word === "go") {
-    timetable = new Timetable(senders.length, Number(first), 0);
+    timetable = new Timetable(senders.length, Number(first), settings.seed);
     void follow();
   } else if (word === "ledger") {
     await Deno.writeFile(`${first}/${LEDGER_FILES.streamed}`, streamed.bytes);

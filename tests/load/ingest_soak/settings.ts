@@ -18,6 +18,8 @@ export interface ReaderSettings {
   readonly prefix: string;
   readonly sendersFile: string;
   readonly maxSlots: number;
+  /** Of the phones: which fixes they send later than they are due. */
+  readonly seed: number;
 }
 
 /** What the phones saw since they were asked last. */

@@ -87,7 +87,7 @@ export class SoakWorld {
     await this.startIngest();
     await this.#startServer("tracker", ownPort());
     const at = (file: string) => new URL(file, import.meta.url);
-    const reader: ReaderSettings = { redisUrl, prefix: PREFIX, sendersFile, maxSlots };
+    const reader: ReaderSettings = { redisUrl, prefix: PREFIX, sendersFile, maxSlots, seed };
     this.#reader = new BenchProcess("reader", at("./reader.ts"), reader);
     const phones: PhonesSettings = {
       port: this.#ingestPort,
