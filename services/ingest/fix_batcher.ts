@@ -93,6 +93,11 @@ export class FixBatcher {
     return false;
   }
 
+  /** Whether anybody waits for an answer. */
+  get isBusy(): boolean {
+    return this.#queue.length > 0 || this.#inFlight > 0;
+  }
+
   /** Fixes that wait for their call. */
   get queued(): number {
     return this.#queued;

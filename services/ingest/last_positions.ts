@@ -4,12 +4,15 @@ import type { Log } from "shared/log/log.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import { fixOf } from "./fix_of.ts";
 
-/** How old the copy in Postgres may be: it only helps when Redis is lost. */
-const FLUSH_MS = 10_000;
+/**
+ * From one flush to the next. The copy only helps when Redis is lost, and may be 15 s old: a flush of
+ * 30,000 couriers takes some 4 s.
+ */
+const FLUSH_MS = 7_000;
 /** Of one statement. To put the texts of thousands together stops every fix for that long. */
 const MAX_ROWS = 500;
 /** After a full one: what it left behind is collected while it is young. */
-const BREATH_MS = 100;
+const BREATH_MS = 50;
 
 /** Numbers kept of a fix; NaN for what the phone did not say. */
 const NUMBERS = 7;
@@ -24,13 +27,18 @@ class NotedFixes {
   readonly #slots = new Map<string, number>();
   #numbers = new Float64Array(FIRST_CAPACITY * NUMBERS);
 
-  has(courierId: string): boolean {
-    return this.#slots.has(courierId);
+  get size(): number {
+    return this.#slots.size;
   }
 
+  /** Notes a fix, or leaves a newer one as it is: answers do not come in the order of the fixes. */
   set(courierId: string, fix: Fix, receivedAtMs: number): void {
-    const at = this.#slotOf(courierId) * NUMBERS;
+    const known = this.#slots.get(courierId);
+    const at = (known ?? this.#addSlot(courierId)) * NUMBERS;
     const numbers = this.#numbers;
+    // As everywhere: a fix from the future would outrank every true one after it.
+    const newestMs = Math.min(numbers[at + 5] ?? NaN, numbers[at + 6] ?? NaN);
+    if (known !== undefined && Math.min(fix.recordedAtMs, receivedAtMs) < newestMs) return;
     numbers[at] = fix.lat;
     numbers[at + 1] = fix.lon;
     numbers[at + 2] = fix.accuracyM ?? NaN;
@@ -40,9 +48,7 @@ class NotedFixes {
     numbers[at + 6] = receivedAtMs;
   }
 
-  #slotOf(courierId: string): number {
-    const known = this.#slots.get(courierId);
-    if (known !== undefined) return known;
+  #addSlot(courierId: string): number {
     const slot = this.#slots.size;
     this.#slots.set(courierId, slot);
     if (slot * NUMBERS === this.#numbers.length) {
@@ -101,8 +107,7 @@ export class StoppedError extends Error {
 /**
  * Keeps a coarse copy of each courier's newest fix in Postgres, off the request path. A flush that
  * fails keeps its fixes for the next one; newer ones replace them, so memory is bounded by the
- * number of couriers. What was noted is in the last flush, or is refused: a process that stops while
- * requests wait must not acknowledge what this copy will lack.
+ * number of couriers. The last flush tries twice, and what comes after it is refused.
  */
 export class LastPositions {
   readonly #sql: Sql;
@@ -129,6 +134,8 @@ export class LastPositions {
     }
     this.#hasEnded = true;
     await this.flush(signal);
+    // A deadlock or the like; there is no next time.
+    if (this.#noted.size > 0) await this.flush(signal);
   }
 
   /**
@@ -153,14 +160,14 @@ export class LastPositions {
       await writeLastPositions(this.#sql, piece, { onShiftOnly: false });
       return true;
     } catch (error) {
-      this.#log.warn("last positions not written; they are tried again", { error });
+      this.#log.warn("last positions not written yet", { error });
       return false;
     }
   }
 
   #takeBack(piece: readonly LastPosition[]): void {
     for (const { courierId, fix, receivedAtMs } of piece) {
-      if (!this.#noted.has(courierId)) this.#noted.set(courierId, fix, receivedAtMs);
+      this.#noted.set(courierId, fix, receivedAtMs);
     }
   }
 }

@@ -88,6 +88,8 @@ await runService({
       },
     });
     onStop("loops", async () => {
+      // Then the last copy of positions has all that was acknowledged.
+      await recorder.stop();
       stopping.abort();
       await Promise.all([flushing, following, checking, watching, degrading, consuming]);
     });

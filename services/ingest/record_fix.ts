@@ -8,6 +8,7 @@
 import { Availability, type Heard, type HeardAnswer } from "shared/availability/availability.ts";
 import type { Fix, FixCode } from "shared/availability/fix.ts";
 import { isStored } from "shared/availability/fix.ts";
+import { pause } from "shared/clock/timeout.ts";
 import { boundsContain } from "shared/geo/area.ts";
 import type { Log } from "shared/log/log.ts";
 import type { Redis } from "shared/redis/connect.ts";
@@ -18,13 +19,16 @@ import type { Sql } from "shared/sql/connect.ts";
 import type { CourierDirectory, CourierEntry } from "./courier_directory.ts";
 import { DegradedPositions } from "./degraded_positions.ts";
 import { FixBatcher, type Waiting } from "./fix_batcher.ts";
-import type { LastPositions } from "./last_positions.ts";
+import { type LastPositions, StoppedError } from "./last_positions.ts";
 import type { IngestMetrics } from "./metrics.ts";
 
 /** Couriers of whom something is remembered for a moment; all are forgotten beyond it. */
 const MAX_REMEMBERED = 50_000;
 /** Postgres decides who is on shift; Redis follows within 2 s. */
 const OFF_SHIFT_MS = 1_000;
+/** Of the time that a service has to stop, what Redis gets to take what waits. */
+const STOP_MS = 1_000;
+const STOP_LOOK_MS = 5;
 
 export interface FixRecorderDeps {
   readonly sql: Sql;
@@ -63,6 +67,7 @@ export class FixRecorder {
   /** Until when the limit of a courier is known to be used up: nobody need be asked till then. */
   readonly #limitedUntilMs = new Map<string, number>();
   readonly #offShiftUntilMs = new Map<string, number>();
+  #isStopping = false;
   readonly #usualWay: UsualWay = {
     answered: (usual, answer) => this.#answered(usual, answer),
     failed: (usual, error) => tell(usual.listener, this.#recordFailed(usual, error)),
@@ -89,7 +94,8 @@ export class FixRecorder {
   /**
    * Records fixes of a courier (none: a heartbeat); resolves after they are stored or refused.
    *
-   * @throws QueueFullError over a bound, and what a store throws that is away.
+   * @throws QueueFullError over a bound, StoppedError after `stop`, and what a store throws that is
+   * away.
    */
   record(courierId: string, fixes: readonly Fix[]): Promise<Recorded> {
     return new Promise((recorded, failed) => this.hear(courierId, fixes, { recorded, failed }));
@@ -101,12 +107,25 @@ export class FixRecorder {
    * promises that live until Redis has answered are what its time went to.
    */
   hear(courierId: string, fixes: readonly Fix[], listener: RecordListener): void {
+    if (this.#isStopping) return listener.failed(new StoppedError("positions are not taken now"));
     const courier = this.#deps.directory.peek(courierId);
     if (courier === undefined || !this.#isUsual(courier, fixes)) {
       return tell(listener, this.#recordUnusual(courierId, courier, fixes));
     }
     const usual = new UsualFixes(courier, fixes, listener, this.#usualWay);
     this.#batcherOf(courier.partition).add(usual);
+  }
+
+  /** Takes nothing more, and waits until Redis has what was taken; a second at most. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    const untilMs = this.#now() + STOP_MS;
+    while (this.isBusy && this.#now() < untilMs) await pause(STOP_LOOK_MS);
+  }
+
+  /** Whether anybody waits for Redis. */
+  get isBusy(): boolean {
+    return [...this.#batchers.values()].some((batcher) => batcher.isBusy);
   }
 
   #answered(usual: UsualFixes, answer: HeardAnswer): void {
@@ -153,8 +172,8 @@ export class FixRecorder {
 
   /** Counts, and remembers where the courier is. */
   #finish(courierId: string, fixes: readonly Fix[], recorded: Recorded): Recorded {
-    this.#count(recorded, fixes);
     if (!recorded.isDegraded) this.#note(courierId, fixes, recorded.codes);
+    this.#count(recorded, fixes);
     return recorded;
   }
 

@@ -5,7 +5,7 @@ import { createSeededRandom } from "shared/city/seeded_random.ts";
 import { silentLog } from "shared/log/log.ts";
 import type { Sql } from "shared/sql/connect.ts";
 import { CourierDirectory } from "../../services/ingest/courier_directory.ts";
-import { LastPositions } from "../../services/ingest/last_positions.ts";
+import { LastPositions, StoppedError } from "../../services/ingest/last_positions.ts";
 import { fixAt, northOfPickup, PICKUP } from "../harness/couriers.ts";
 import { insertCourier } from "../harness/fixtures.ts";
 import { Gate } from "../harness/gate.ts";
@@ -84,16 +84,60 @@ Deno.test("LastPositions keeps the newest accepted fix of each courier in Postgr
   });
 });
 
-Deno.test("a fix that Redis accepts after the last flush of positions is not acknowledged", async () => {
-  await withIngest(async ({ ingest, index }) => {
-    const [before, after] = [await index.addCourier(), await index.addCourier()];
-    const token = await ingest.token(before);
-    assert.equal((await ingest.post(token, fixAt(northOfPickup(10)))).status, 200);
-    await ingest.lastPositions.run(AbortSignal.abort());
-    const late = await ingest.post(await ingest.token(after), fixAt(northOfPickup(20)));
-    assert.equal(late.status, 503);
-    assert.equal(late.body["code"], "service.unavailable");
-    assert.equal(late.headers.get("retry-after"), "2");
+Deno.test("FixRecorder that stops lets Redis answer what waits, and then refuses before Redis is asked", async () => {
+  await withIngest(async ({ ingest, stores }) => {
+    const id = await insertCourier(stores.sql, { status: "available" });
+    const token = await ingest.token(id);
+    await ingest.recorder.record(id, [fixAt(PICKUP, 6_000)]);
+    const waiting = ingest.recorder.record(id, [fixAt(northOfPickup(5), 4_000)]);
+    assert.equal(ingest.recorder.isBusy, true);
+    await ingest.recorder.stop();
+    assert.equal(ingest.recorder.isBusy, false);
+    assert.deepEqual((await waiting).codes, ["accepted"]);
+    const late = fixAt(northOfPickup(20), 1_000);
+    const refused = await ingest.post(token, late);
+    assert.equal(refused.status, 503);
+    assert.equal(refused.body["code"], "service.unavailable");
+    assert.equal(refused.headers.get("retry-after"), "2");
+    // Not a repetition for the process that is asked next.
+    const other = new Ingest(stores);
+    assert.deepEqual((await other.post(token, late)).body, { accepted: true });
+  });
+});
+
+Deno.test("LastPositions refuses what comes after its last flush, and tries that one twice", async () => {
+  await withIngest(async ({ stores }) => {
+    let calls = 0;
+    const deadlocked = new Proxy(stores.sql, {
+      apply(real, self, args) {
+        if (calls++ === 0) return Promise.reject(new Error("deadlock detected"));
+        return Reflect.apply(real, self, args);
+      },
+    });
+    const positions = new LastPositions(deadlocked, silentLog);
+    const id = await insertCourier(stores.sql, { status: "available" });
+    positions.note(id, fixAt(PICKUP, 2_000));
+    await positions.run(AbortSignal.abort());
+    const rows = await stores.sql<{ courierId: string }[]>`
+      select courier_id from courier_last_positions`;
+    assert.deepEqual(rows.map(({ courierId }) => courierId), [id]);
+    assert.throws(() => positions.note(id, fixAt(PICKUP)), StoppedError);
+  });
+});
+
+Deno.test("LastPositions keeps the newest of fixes that are answered in another order", async () => {
+  await withIngest(async ({ ingest, stores }) => {
+    const { sql } = stores;
+    const id = await insertCourier(sql, { status: "available" });
+    await ingest.recorder.record(id, [fixAt(PICKUP, 20_000)]);
+    const batch = [fixAt(northOfPickup(5), 9_000), fixAt(northOfPickup(10), 6_000)];
+    const newest = fixAt(northOfPickup(20), 3_000);
+    // In one call: the single fix is answered in its step, the batch some steps later.
+    await Promise.all([ingest.recorder.record(id, batch), ingest.recorder.record(id, [newest])]);
+    await ingest.lastPositions.flush();
+    const [row] = await sql<{ recordedAt: Date }[]>`
+      select recorded_at from courier_last_positions where courier_id = ${id}`;
+    assert.equal(row?.recordedAt.getTime(), newest.recordedAtMs);
   });
 });
 
