@@ -86,6 +86,11 @@ export function createIngestMetrics(registry: Registry) {
       help: "WebSockets of couriers that are open",
       registers,
     }),
+    socketsClosing: new Gauge({
+      name: "location_sockets_closing",
+      help: "WebSockets that ingest closed whose phone has not answered that yet",
+      registers,
+    }),
     frames: new Counter({
       name: "location_frames_total",
       help: "Frames of couriers' WebSockets by kind; bad ones by their fault",

@@ -61,6 +61,7 @@ class CourierSocket implements Closable, Watched, EventListenerObject {
   readonly #options: SocketOptions;
   #held: { release(): void } | undefined;
   #isOpen = false;
+  #isClosing = false;
   #underWay = 0;
   #badFrames = 0;
   #refusedInARow = 0;
@@ -86,6 +87,13 @@ class CourierSocket implements Closable, Watched, EventListenerObject {
   }
 
   #closed(): void {
+    this.#leave();
+    if (this.#isClosing) this.#options.metrics.socketsClosing.dec();
+    this.#isClosing = false;
+  }
+
+  /** Counts no longer as open; may be called again. */
+  #leave(): void {
     this.#options.silenceWatch.forget(this);
     this.#held?.release();
     if (this.#isOpen) this.#options.metrics.sockets.dec();
@@ -93,17 +101,20 @@ class CourierSocket implements Closable, Watched, EventListenerObject {
   }
 
   /**
-   * A dead phone does not answer, so its connection stays until the kernel gives it up; here it is
-   * gone at once.
+   * A phone that is dead or frozen does not answer the close. Its connection stays open then until
+   * the kernel, or a proxy in between, ends it: the runtime has no other way to end one.
    */
   closeSilent(): void {
-    this.close(1001, "nothing was heard for a minute");
-    this.#closed();
+    this.close(1001, "nothing was heard for 90 s");
+    this.#leave();
   }
 
   close(code: CloseCode, reason: string): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
-    this.#options.metrics.socketsClosed.inc({ reason: String(code) });
+    const { metrics } = this.#options;
+    metrics.socketsClosed.inc({ reason: String(code) });
+    metrics.socketsClosing.inc();
+    this.#isClosing = true;
     this.#socket.close(code, reason);
   }
 

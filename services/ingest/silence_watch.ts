@@ -6,17 +6,17 @@
  * closed once, and forgotten then.
  *
  * The runtime has an idle time-out of its own, which sends pings. It makes a timer for each frame
- * (1.8 KB) that lives until the next one comes: that was two fifths of the garbage that has to be
- * collected from the old generation while all else stands still (docs/performance.md).
+ * (1.8 KB) that lives until the next one comes, and so ends in the old generation, which is collected
+ * while all else stands still (docs/adr/0024-what-a-frame-leaves.md).
  */
 import { pause } from "shared/clock/timeout.ts";
 
 const ROUND_MS = 10_000;
 /**
- * Three heartbeats may get lost. Well above what this process may be behind with reading: it would
+ * Four heartbeats may get lost. Well above what this process may be behind with reading: it would
  * close those that wait for it.
  */
-const MAX_SILENT_ROUNDS = 6;
+const MAX_SILENT_ROUNDS = 9;
 
 export interface Watched {
   /** The round of the watch in which it was heard last. */
@@ -41,7 +41,7 @@ export class SilenceWatch {
     this.#watched.delete(watched);
   }
 
-  /** Ends a round: closes what was not heard in the last six and not in this one either. */
+  /** Ends a round: closes what was not heard in the last nine and not in this one either. */
   endRound(): void {
     for (const watched of this.#watched) {
       if (this.#round - watched.heardInRound < MAX_SILENT_ROUNDS) continue;
@@ -54,7 +54,7 @@ export class SilenceWatch {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await pause(ROUND_MS, signal);
-      this.endRound();
+      if (!signal.aborted) this.endRound();
     }
   }
 }

@@ -15,19 +15,19 @@ function endRounds(watch: SilenceWatch, count: number): void {
   for (let round = 0; round < count; round++) watch.endRound();
 }
 
-Deno.test("SilenceWatch closes what is silent for six whole rounds, once, and nobody who was heard meanwhile", () => {
+Deno.test("SilenceWatch closes what is silent for nine whole rounds, once, and nobody who was heard meanwhile", () => {
   const watch = new SilenceWatch();
   endRounds(watch, 3);
   const silent = new Phone();
   const heard = new Phone();
   watch.watch(silent);
   watch.watch(heard);
-  endRounds(watch, 6);
+  endRounds(watch, 9);
   assert.equal(silent.closed, 0, "the round in which it came was not a whole one");
   heard.heardInRound = watch.round;
   watch.endRound();
   assert.deepEqual([silent.closed, heard.closed], [1, 0]);
-  endRounds(watch, 5);
+  endRounds(watch, 8);
   assert.equal(heard.closed, 0);
   watch.endRound();
   assert.deepEqual([silent.closed, heard.closed], [1, 1]);

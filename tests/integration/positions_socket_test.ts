@@ -170,7 +170,7 @@ Deno.test("a socket closes with 4401 when its session ends, and a new one is ref
   });
 });
 
-Deno.test("a socket of which nothing is heard for six rounds is closed (1001), whether or not its phone still answers", async () => {
+Deno.test("a socket of which nothing is heard for nine rounds is closed (1001), whether or not its phone still answers", async () => {
   await withIngest(async ({ ingest, stores }) => {
     await using server = ingest.listen();
     const [quiet, talking, dead] = [
@@ -189,18 +189,22 @@ Deno.test("a socket of which nothing is heard for six rounds is closed (1001), w
     const endRounds = (count: number) => {
       for (let round = 0; round < count; round++) ingest.silenceWatch.endRound();
     };
-    endRounds(5);
+    endRounds(8);
     talkingPhone.send(["h", 1]);
     await talkingPhone.answers(1);
     assert.equal(await open(), 3);
     endRounds(2);
     assert.equal(await open(), 1);
     assert.equal((await quietPhone.end()).code, 1001);
-    talkingPhone.send(["h", 2]);
-    await talkingPhone.answers(2);
     const { values } = await ingest.metrics.socketsClosed.get();
     assert.deepEqual(values.map(({ labels, value }) => [labels.reason, value]), [["1001", 2]]);
+    const closing = async () => (await ingest.metrics.socketsClosing.get()).values[0]?.value;
+    await eventually("one has answered the close", async () => await closing() === 1);
     raw.connection.close();
+    await eventually("the other is gone", async () => await closing() === 0);
+    assert.equal(await open(), 1);
+    talkingPhone.send(["h", 2]);
+    await talkingPhone.answers(2);
   });
 });
 

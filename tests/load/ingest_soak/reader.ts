@@ -39,7 +39,7 @@ function take(couriers: readonly StreamedCourier[]): void {
     for (const { fix } of fixes) streamed.set(phone, timetable.slotOf(fix.recordedAtMs));
     if (place === undefined || place.recordedAtMs <= (newestMs[phone] ?? 0)) continue;
     newestMs[phone] = place.recordedAtMs;
-    // Its phone held it back: it is the newest only where the one that overtook it was a jump.
+    // Its phone may hold it back: it is the newest then where the one that overtook it was a jump.
     const conduct = timetable.conduct(phone, timetable.slotOf(place.recordedAtMs));
     if (conduct !== "reorder") delays.add(nowMs - place.recordedAtMs);
   }
