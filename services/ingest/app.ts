@@ -133,8 +133,9 @@ async function openSocket(
   // A stranger learns nothing about its own mistakes.
   requireUpgrade(request);
   context.ids["courierId"] = sender.courierId;
-  const { recorder, connections, silenceWatch, ingestMetrics: metrics } = deps;
-  const options = { recorder, connections, silenceWatch, metrics, log: context.log, ...sender };
+  const { recorder, connections, silenceWatch, ingestMetrics: metrics, log } = deps;
+  // Not the request's log: ten thousand sockets would keep its names for as long as they live.
+  const options = { recorder, connections, silenceWatch, metrics, log, ...sender };
   return openPositionsSocket(request, options);
 }
 

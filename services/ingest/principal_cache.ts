@@ -12,6 +12,10 @@ const REMEMBER_MS = 4_000;
  */
 const REMEMBER_FOLLOWED_MS = 30_000;
 const MAX_REMEMBERED = 100_000;
+/** A token that nobody has used for so long is forgotten: who opened a socket does not send it again. */
+const FORGET_MS = 5 * 60_000;
+/** Looked at whenever one is remembered: more than one, so that what has piled up goes, too. */
+const MAX_FORGOTTEN_AT_ONCE = 4;
 /** Tokens looked up ahead at once; what is over it is asked again when it is used next. */
 const MAX_ASKED_AHEAD = 100;
 const BEARER = "Bearer ";
@@ -75,6 +79,9 @@ export class PrincipalCache {
       return undefined;
     }
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
+    this.#forgetUnused();
+    // Deleted first, so that what is in use stands behind what is not.
+    this.#remembered.delete(token);
     this.#remembered.set(token, {
       principal,
       askedAtMs,
@@ -82,6 +89,15 @@ export class PrincipalCache {
       askAgainAtMs: askedAtMs + askAheadMs(REMEMBER_FOLLOWED_MS, this.#random()),
     });
     return principal;
+  }
+
+  #forgetUnused(): void {
+    const beforeMs = this.#now() - FORGET_MS;
+    let left = MAX_FORGOTTEN_AT_ONCE;
+    for (const [token, { askedAtMs }] of this.#remembered) {
+      if (left-- === 0 || askedAtMs >= beforeMs) return;
+      this.#remembered.delete(token);
+    }
   }
 
   /** Never rejects. */

@@ -5,6 +5,7 @@ import { PrincipalCache } from "./principal_cache.ts";
 
 const TOKEN = "t".repeat(43);
 const HEADER = `Bearer ${TOKEN}`;
+const OTHER = "o".repeat(43);
 const COURIER: Principal = {
   accountId: "00000000-0000-7000-8000-000000000001",
   role: "courier",
@@ -12,7 +13,7 @@ const COURIER: Principal = {
   credential: { kind: "session", sessionId: "00000000-0000-7000-8000-000000000002" },
 };
 
-/** A cache over one token whose end the test decides on. */
+/** A cache over two tokens whose end the test decides on. */
 function world(principal = COURIER) {
   const state = {
     nowMs: 0,
@@ -26,7 +27,8 @@ function world(principal = COURIER) {
     find: (token: string) => {
       state.lookUps++;
       if (state.fails) return Promise.reject(new Error("away"));
-      return Promise.resolve(state.exists && token === TOKEN ? principal : undefined);
+      const isKnown = token === TOKEN || token === OTHER;
+      return Promise.resolve(state.exists && isKnown ? principal : undefined);
     },
     hasEnded: () => state.hasEnded,
     revocations: { isFresh: () => state.isFresh },
@@ -52,6 +54,20 @@ Deno.test("PrincipalCache.askSender() looks up again what is too old to be relie
   assert.equal(await cache.askSender(HEADER), COURIER.accountId);
   assert.equal(state.lookUps, 2);
   assert.equal(cache.peekSender(HEADER), COURIER.accountId);
+});
+
+Deno.test("PrincipalCache forgets a token that nobody has used for five minutes, when another is looked up", async () => {
+  for (const [nowMs, isForgotten] of [[300_000, false], [300_001, true]] as const) {
+    const { state, cache } = world();
+    await cache.find(TOKEN);
+    await cache.find(OTHER);
+    state.nowMs = 200_000;
+    await cache.find(TOKEN);
+    state.nowMs = nowMs;
+    await cache.find(TOKEN);
+    assert.equal(cache.askSender(`Bearer ${OTHER}`) === undefined, isForgotten);
+    assert.notEqual(cache.askSender(HEADER), undefined);
+  }
 });
 
 Deno.test("PrincipalCache.askSender() finds nobody where the session is gone, and forgets it", async () => {

@@ -74,7 +74,8 @@ export function geoScoreOf({ lat, lon }: Point): string {
   const east = (Math.round(lon * DEGREE) / DEGREE + 180) / 360 * GEO_CELLS;
   const high = spread(north / 65_536) + 2 * spread(east / 65_536);
   const low = spread(north & 0xffff) + 2 * spread(east & 0xffff);
-  return String(high * 2 ** 32 + low).padStart(17, "0");
+  // Not `String`: V8 keeps what that makes for a while, in case the same number comes again.
+  return (high * 2 ** 32 + low).toFixed(0).padStart(17, "0");
 }
 
 /** Sixteen bits, with a zero before each (Warren, Hacker's Delight, 7-2). */
@@ -89,7 +90,7 @@ function spread(bits: number): number {
 /** A fix as text for the stream: `[recordedAtMs,lat,lon]`, then accuracy, heading and speed. */
 export function textOfFix(fix: Fix): string {
   const { recordedAtMs, lat, lon, accuracyM, headingDeg, speedMps } = fix;
-  const place = `[${recordedAtMs},${lat},${lon}`;
+  const place = `[${recordedAtMs.toFixed(0)},${lat},${lon}`;
   if (speedMps !== undefined) {
     return `${place},${accuracyM ?? null},${headingDeg ?? null},${speedMps}]`;
   }
