@@ -5,8 +5,8 @@ import type { Sql } from "shared/sql/connect.ts";
 import { fixOf } from "./fix_of.ts";
 
 /**
- * From one flush to the next. The copy only helps when Redis is lost, and may be 15 s old: a flush of
- * 30,000 couriers takes some 4 s.
+ * The rest between two flushes. The copy only helps when Redis is lost, and may be 15 s old: a flush
+ * of 30,000 couriers takes some 4 s.
  */
 const FLUSH_MS = 7_000;
 /** Of one statement. To put the texts of thousands together stops every fix for that long. */
